@@ -1,0 +1,264 @@
+"""The records that flow through the pipeline: frozen, no I/O. `schemas/*.schema.json` say the same, field by field.
+
+Coordinates are fractions of the step's stored screenshot, x first, in [0, 1] (see `pipeline.actions`).
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from .actions import Action, Box
+
+Lang = Literal["en", "zh"]
+Split = Literal["train", "val"]
+Role = Literal["normal", "error", "recovery", "padding"]
+Pixels = Annotated[int, Meta(ge=1)]
+Index = Annotated[int, Meta(ge=0)]
+
+
+class _Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Immutable, refuses unknown fields, leaves defaults out when written."""
+
+
+class Screenshot(_Record):
+    """A stored picture: its path relative to the trajectory file, and its size in pixels."""
+
+    path: str
+    width: Pixels
+    height: Pixels
+    sha256: str | None = None
+    mime: str | None = None
+    marked: bool = False
+    """True where marks (set-of-marks, click circles) are burnt into the pixels."""
+
+
+class ScrollState(_Record):
+    """How far an element is scrolled and could be, in pixels of the stored screenshot."""
+
+    x: float = 0
+    y: float = 0
+    max_x: float = 0
+    max_y: float = 0
+
+
+class Element(_Record):
+    """One visible element of the screen; what the source does not say is null."""
+
+    bbox: Box
+    text: str | None = None
+    role: str | None = None
+    source: Literal["a11y", "ocr", "dom", "sam", "human"] | None = None
+    parent: Index | None = None
+    """Index of the enclosing element in the same list."""
+    clickable: bool | None = None
+    enabled: bool | None = None
+    editable: bool | None = None
+    focused: bool | None = None
+    checked: bool | None = None
+    topmost: bool | None = None
+    """True where nothing else covers the element's centre."""
+    scroll: ScrollState | None = None
+    """Present on elements that scroll."""
+
+
+class Observation(_Record):
+    """What the agent sees before it acts."""
+
+    image: Screenshot
+    elements: tuple[Element, ...] = ()
+    text: str | None = None
+    app: str | None = None
+    activity: str | None = None
+    url: str | None = None
+    keyboard: bool | None = None
+    """True while an on-screen keyboard is shown."""
+    overlay: bool | None = None
+    """True while a dialog, menu or sheet lies over the page."""
+    timestamp: float | None = None
+
+
+class Inbound(_Record):
+    """Something that came back since the last response: a reply of the user or of a tool."""
+
+    kind: Literal["user_reply", "tool_response", "user_message"]
+    text: str
+    tool: str | None = None
+
+
+class StepText(_Record):
+    """The texts around a step, each null where the source has none."""
+
+    observation: str | None = None
+    thought: str | None = None
+    instruction: str | None = None
+    """The action as an imperative sentence."""
+    summary: str | None = None
+    expected: str | None = None
+    reflection: str | None = None
+    memory: str | None = None
+
+
+class Response(_Record):
+    """The verbatim output of the model that acted."""
+
+    raw: str
+    format: str
+
+
+class Execution(_Record):
+    """What the environment said about the action."""
+
+    status: Literal["ok", "failed", "unparsed", "skipped"]
+    error: str | None = None
+    reward: float | None = None
+
+
+class Label(_Record):
+    """A judgement on a step: role `error` is a mistake, `recovery` the step that repairs `corrects_step`."""
+
+    role: Role = "normal"
+    correct: bool | None = None
+    redundant: bool | None = None
+    error_kind: str | None = None
+    by: Literal["human", "judge", "env", "synthetic"] | None = None
+    corrects_step: Index | None = None
+
+
+class Step(_Record):
+    """One observation, one response, one or more actions."""
+
+    index: Index
+    observation: Observation
+    actions: Annotated[tuple[Action, ...], Meta(min_length=1)]
+    text: StepText = StepText()
+    inbound: tuple[Inbound, ...] = ()
+    response: Response | None = None
+    alternatives: tuple[tuple[Action, ...], ...] = ()
+    execution: Execution | None = None
+    label: Label = Label()
+    extra: str | None = None
+
+
+class Source(_Record):
+    """Where a trajectory comes from."""
+
+    dataset: str
+    original_id: str | None = None
+    split: str | None = None
+    licence: str | None = None
+    converter: str | None = None
+    converter_version: str | None = None
+
+
+class Device(_Record):
+    """The recording device; width and height in its own pixels, scale in device pixels per dp or CSS pixel."""
+
+    name: str | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
+    scale: Annotated[float, Meta(gt=0)] | None = None
+
+
+class Goal(_Record):
+    """A further wording of the goal."""
+
+    kind: Literal["instruction", "template", "refined", "natural", "user"]
+    text: str
+
+
+class Outcome(_Record):
+    """How the episode ended, and who says so."""
+
+    status: Literal["success", "failure", "infeasible", "unknown"]
+    by: Literal["human", "env", "judge", "assumed"] = "assumed"
+    reward: float | None = None
+    reason: str | None = None
+
+
+class Trajectory(_Record):
+    """One recorded episode."""
+
+    schema: Literal["gdp.traj/1"]
+    trajectory_id: Annotated[str, Meta(min_length=1)]
+    goal: Annotated[str, Meta(min_length=1)]
+    steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
+    platform: Literal["android", "ios", "linux", "windows", "macos", "web"] | None = None
+    lang: Lang | None = None
+    outcome: Outcome = Outcome(status="unknown")
+    final_observation: Observation | None = None
+    source: Source | None = None
+    device: Device | None = None
+    goals: tuple[Goal, ...] = ()
+    apps: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    """JSON texts of the tools that the agent could call beside the GUI."""
+    extra: str | None = None
+
+
+class Turn(_Record):
+    """One decision as a sample shows it; `messages` are a pure function of the turns and the layout."""
+
+    step_index: Index
+    actions: tuple[Action, ...]
+    image: Index | None = None
+    """Index into the sample's images; null where the history policy dropped the screenshot."""
+    thought: str | None = None
+    instruction: str | None = None
+    inbound: tuple[Inbound, ...] = ()
+    role: Role = "normal"
+    loss_weight: float = 0.0
+
+
+class Part(_Record):
+    """A piece of a message: text, or an index into the sample's images."""
+
+    type: Literal["text", "image"]
+    text: str | None = None
+    image: Index | None = None
+
+
+class Message(_Record, omit_defaults=False):
+    """One ChatML turn; `loss_weight` is 0 where nothing is learned."""
+
+    role: Literal["system", "user", "assistant"]
+    content: tuple[Part, ...]
+    loss_weight: float = 0.0
+
+
+class ImageRef(_Record):
+    """Where a sample's screenshot is stored, and its stored size in pixels."""
+
+    sha256: str
+    shard: Index
+    row: Index
+    width: Pixels
+    height: Pixels
+
+
+class Target(_Record):
+    """The trained decision in canonical form, and the box of the element that it aims at."""
+
+    step_index: Index
+    actions: tuple[Action, ...]
+    bbox: Box | None = None
+
+
+class Sample(_Record):
+    """One training sample: everything up to and including one decision."""
+
+    sample_id: str
+    trajectory_id: str
+    step_index: Index
+    split: Split
+    goal: str
+    lang: Lang
+    layout: str
+    messages: tuple[Message, ...]
+    images: tuple[ImageRef, ...]
+    turns: tuple[Turn, ...]
+    target: Target
+    text_tokens_estimate: Index
+    image_tokens: Index
+    provenance: dict[str, str] = field(default_factory=dict)
+    origin: Literal["clean", "error_correction"] = "clean"
+    error_kind: str | None = None
