@@ -30,9 +30,7 @@ class Frame(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     axes: Literal["xy", "yx"] = "xy"
 
 
-class _Action(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="type"
-):
+class _Action(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="type"):
     """What every action carries beside its own arguments."""
 
     src: str | None = None

@@ -1,0 +1,142 @@
+"""Read a dataset: through its manifest only, page checksums verified, screenshots by (shard, row) in any order."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .exceptions import InputError
+from .manifest import Manifest, Shard
+from .records import ImageRef, Sample, Split
+from .store import MANIFEST
+from .tables import Row, StepRow, sample_from_row, step_from_row
+
+CACHED_ROW_GROUPS = 8
+"""About 128 MB of screenshots at most."""
+
+
+class Dataset:
+    """A dataset on disk; picklable, so every worker process opens its own files."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._shards = {shard.name: shard for shard in manifest.shards}
+        self._files: dict[str, pq.ParquetFile] = {}
+        self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray] = OrderedDict()
+
+    @classmethod
+    def open(cls, path: Path) -> "Dataset":
+        """Open the dataset in the folder; raises InputError if there is none or its manifest is broken."""
+        if not path.is_dir():
+            found = "a file" if path.exists() else "nothing there"
+            raise InputError(str(path), f"found {found}, expected a dataset folder", "gdp slice TRAJECTORIES -o OUT")
+        file = path / MANIFEST
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:
+            raise InputError(
+                str(path), f"found no {MANIFEST}, expected a dataset", "run the stage that writes it to its end"
+            ) from None
+        try:
+            manifest = msgspec.json.decode(data, type=Manifest)
+        except msgspec.DecodeError as error:
+            raise InputError(str(file), f"found {error}, expected a manifest", "run the stage again") from error
+        return cls(path, manifest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Dataset, (self.path, self.manifest))
+
+    def shard(self, table: str, number: int) -> Shard | None:
+        """Return the manifest's entry of a shard, None if the table has no such shard."""
+        return self._shards.get(f"{table}/{number:05d}.parquet")
+
+    def rows(self, table: str, number: int, columns: list[str] | None = None) -> Iterator[Row]:
+        """Yield the rows of one shard of a table; nothing if the table has no such shard."""
+        shard = self.shard(table, number)
+        if shard is None:
+            return
+        with self._explained(shard.name):
+            file = self._open(shard.name)
+            for batch in file.iter_batches(batch_size=256, columns=columns):
+                yield from batch.to_pylist()
+
+    def samples(self, split: Split | None = None) -> Iterator[Sample]:
+        """Yield the samples of a split, or all, in the order of the shards."""
+        for number in self.manifest.shard_numbers():
+            for sample in self.shard_samples(number):
+                if split is None or sample.split == split:
+                    yield sample
+
+    def shard_samples(self, number: int) -> Iterator[Sample]:
+        """Yield the samples of one shard."""
+        for index, row in enumerate(self.rows("samples", number)):
+            try:
+                yield sample_from_row(row)
+            except (msgspec.ValidationError, TypeError) as error:
+                where = f"{self.path}/samples/{number:05d}.parquet[{index}]"
+                raise InputError(where, f"found {error}, expected a sample") from error
+
+    def steps(self, number: int) -> Iterator[StepRow]:
+        """Yield the recorded steps of one shard."""
+        return (step_from_row(row) for row in self.rows("steps", number))
+
+    def image(self, ref: ImageRef) -> bytes:
+        """Return the encoded bytes of a stored screenshot; raises InputError if the shard is missing or damaged."""
+        name = f"images/{ref.shard:05d}.parquet"
+        with self._explained(f"{name}[{ref.row}]"):
+            file = self._open(name)
+            row, group = ref.row, 0
+            while row >= (rows := file.metadata.row_group(group).num_rows):
+                row -= rows
+                group += 1
+            value: bytes = self._group(name, group)[row].as_py()
+            return value
+
+    def _group(self, name: str, group: int) -> pa.ChunkedArray:
+        key = (name, group)
+        if key not in self._groups:
+            self._groups[key] = self._open(name).read_row_group(group, columns=["bytes"]).column(0)
+            if len(self._groups) > CACHED_ROW_GROUPS:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end(key)
+        return self._groups[key]
+
+    def _open(self, name: str) -> pq.ParquetFile:
+        if name not in self._files:
+            path = self.path / name
+            shard = self._shards.get(name)
+            if shard is None:
+                raise InputError(str(path), "found a shard that the manifest does not name", "run the stage again")
+            size = path.stat().st_size
+            if size != shard.bytes:
+                message = f"found {size} bytes, expected {shard.bytes}: the shard is damaged"
+                raise InputError(str(path), message, "run the stage that wrote it again with --fresh")
+            self._files[name] = pq.ParquetFile(path, page_checksum_verification=True)
+        return self._files[name]
+
+    def _explained(self, what: str) -> "_Explained":
+        return _Explained(f"{self.path}/{what}")
+
+
+class _Explained:
+    """Turn what pyarrow and the file system raise into one line that names the shard."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, FileNotFoundError):
+            raise InputError(self.where, "found no file, expected the shard that the manifest names") from error
+        if isinstance(error, OSError | pa.ArrowException | IndexError):
+            reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            raise InputError(
+                self.where, f"found a damaged shard ({reason}), expected readable Parquet", "run the stage again"
+            ) from error

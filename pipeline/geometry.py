@@ -1,0 +1,95 @@
+"""Sizes and coordinate grids: the arithmetic that decides where a click lands."""
+
+import math
+from collections.abc import Iterable
+
+from .actions import Box, Point
+
+MAX_ASPECT = 200
+"""Qwen's processors refuse pictures that are more elongated."""
+
+
+def smart_resize(width: int, height: int, *, factor: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+    """Return the (width, height) in pixels that a Qwen-VL processor would choose for a picture.
+
+    Each side becomes a multiple of `factor` (patch size x merge size: 28 for Qwen2.5-VL, 32 for Qwen3-VL), the area
+    stays within [min_pixels, max_pixels], the aspect ratio is kept up to that rounding. The function is idempotent,
+    so a screenshot stored at this size passes the processor unchanged. Rounding is Python's (half to even), as in
+    qwen-vl-utils `vision_process.py`; ports that round half up click beside the target. Raises ValueError where the
+    aspect ratio exceeds 200.
+
+    >>> smart_resize(1080, 2400, factor=32, min_pixels=65536, max_pixels=1280 * 32 * 32)
+    (768, 1696)
+    """
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ValueError(
+            f"aspect ratio {max(width, height) / min(width, height):.0f}:1, expected at most {MAX_ASPECT}:1"
+        )
+    new_width = max(factor, round(width / factor) * factor)
+    new_height = max(factor, round(height / factor) * factor)
+    if new_width * new_height > max_pixels:
+        shrink = math.sqrt(width * height / max_pixels)
+        new_width = max(factor, math.floor(width / shrink / factor) * factor)
+        new_height = max(factor, math.floor(height / shrink / factor) * factor)
+    elif new_width * new_height < min_pixels:
+        grow = math.sqrt(min_pixels / (width * height))
+        new_width = math.ceil(width * grow / factor) * factor
+        new_height = math.ceil(height * grow / factor) * factor
+    return new_width, new_height
+
+
+def to_grid(point: Point, scale: int) -> list[int]:
+    """Return the point on the integer grid 0..scale; exact for numbers that came from that grid.
+
+    >>> to_grid((0.5, 1.0), 999)
+    [500, 999]
+    """
+    return [round(point[0] * scale), round(point[1] * scale)]
+
+
+def from_grid(x: float, y: float, scale: int) -> Point:
+    """Return the fractions of a grid point; raises ValueError outside 0..scale."""
+    if not (0 <= x <= scale and 0 <= y <= scale):
+        raise ValueError(f"coordinate [{x}, {y}], expected numbers from 0 to {scale}")
+    return (x / scale, y / scale)
+
+
+def contains(box: Box, point: Point) -> bool:
+    """Tell whether the point lies in the box; half open, as a real hit test is: right and bottom edges miss."""
+    return box[0] <= point[0] < box[2] and box[1] <= point[1] < box[3]
+
+
+def centre(box: Box) -> Point:
+    """Return the middle of the box."""
+    return ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+
+
+def area(box: Box) -> float:
+    """Return the box's share of the screenshot."""
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def inside(inner: Box, outer: Box, slack: float = 1e-6) -> bool:
+    """Tell whether one box lies within another."""
+    return (
+        inner[0] >= outer[0] - slack
+        and inner[1] >= outer[1] - slack
+        and inner[2] <= outer[2] + slack
+        and inner[3] <= outer[3] + slack
+    )
+
+
+def distance(box: Box, point: Point, width: int, height: int) -> float:
+    """Return the distance in pixels from a point to the nearest place of a box, 0 inside it."""
+    dx = max(box[0] - point[0], 0.0, point[0] - box[2]) * width
+    dy = max(box[1] - point[1], 0.0, point[1] - box[3]) * height
+    return math.hypot(dx, dy)
+
+
+def smallest_containing(boxes: Iterable[tuple[int, Box]], point: Point) -> int | None:
+    """Return the key of the smallest box that contains the point, the last one among equals, or None."""
+    best: tuple[float, int] | None = None
+    for key, box in boxes:
+        if contains(box, point) and (best is None or area(box) <= best[0]):
+            best = (area(box), key)
+    return None if best is None else best[1]

@@ -1,0 +1,90 @@
+"""`manifest.json`: what a dataset holds, how it was made, and what a model must agree with to be trained on it."""
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+TABLES = ("steps", "images", "samples", "rejected")
+
+Stage = Literal["slice", "augment-errors", "validate"]
+
+
+class Contract(Struct, frozen=True, forbid_unknown_fields=True):
+    """The agreement between a dataset and a model: whose coordinates, which pixel budget, how many screenshots."""
+
+    layout: str
+    family: str
+    """The model family whose processor the picture sizes follow."""
+    coordinates: Literal["grid", "resized_px"]
+    scale: int | None
+    """Largest grid value; None where coordinates are pixels of the resized picture."""
+    factor: int
+    """Patch size x merge size: both sides of every picture are multiples of it."""
+    min_pixels: int
+    max_pixels: int
+    """Area of a picture at most; divided by factor squared it is the number of tokens."""
+    history_images: int
+    """Screenshots that a sample shows at most, the current one included."""
+
+
+class Shard(Struct, frozen=True, forbid_unknown_fields=True):
+    """One committed file."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Flow(Struct, frozen=True, forbid_unknown_fields=True, rename={"into": "in"}):
+    """Row conservation: what came in plus what was added is what went out plus what was refused."""
+
+    into: int = 0
+    added: int = 0
+    out: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: "Flow") -> "Flow":
+        return Flow(
+            self.into + other.into,
+            self.added + other.added,
+            self.out + other.out,
+            self.rejected + other.rejected,
+        )
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing was lost."""
+        return self.into + self.added == self.out + self.rejected
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The only index of a dataset; readers open nothing that it does not name."""
+
+    schema: Literal["gdp.dataset/1"]
+    stage: Stage
+    version: str
+    seed: int
+    config: dict[str, Any]
+    input: dict[str, str]
+    contract: Contract
+    image: dict[str, Any]
+    counts: dict[str, Flow]
+    rejected: dict[str, int]
+    splits: dict[str, int]
+    shards: tuple[Shard, ...]
+
+    def to_json(self) -> bytes:
+        """Return the file's exact bytes."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the manifest; it names every shard's hash, so it stands for the whole dataset."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    def shard_numbers(self) -> list[int]:
+        """Return the shard numbers in order."""
+        return sorted({int(shard.name.split("/")[1].removesuffix(".parquet")) for shard in self.shards})

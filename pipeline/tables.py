@@ -1,0 +1,237 @@
+"""The four tables of a dataset: their Arrow schemas, and rows to records and back.
+
+Columns that hold a tree (observation, step, turns, target) are JSON text in the form of `schemas/*.schema.json`: one
+encoding for the union of action types, and reading them back costs microseconds.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct
+
+from .actions import Action
+from .records import (
+    Execution,
+    ImageRef,
+    Inbound,
+    Label,
+    Lang,
+    Message,
+    Observation,
+    Response,
+    Sample,
+    StepText,
+    Target,
+    Trajectory,
+    Turn,
+)
+
+Row = dict[str, Any]
+
+
+class StepFacts(Struct, frozen=True, omit_defaults=True):
+    """A step without its observation, as the column `step` holds it."""
+
+    actions: tuple[Action, ...]
+    text: StepText = StepText()
+    inbound: tuple[Inbound, ...] = ()
+    response: Response | None = None
+    alternatives: tuple[tuple[Action, ...], ...] = ()
+    execution: Execution | None = None
+    label: Label = Label()
+    extra: str | None = None
+
+
+class StepRow(Struct, frozen=True):
+    """One row of `steps/`: a fact of the recording, and where its stored screenshot is."""
+
+    trajectory_id: str
+    step_index: int
+    split: str
+    goal: str
+    lang: Lang
+    scale: float | None
+    image: ImageRef | None
+    observation: Observation
+    facts: StepFacts | None
+    """None for the observation after the last step."""
+
+
+_IMAGE_REF = pa.struct(
+    [
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+    ]
+)
+_PART = pa.struct([pa.field("type", pa.string(), nullable=False), ("text", pa.string()), ("image", pa.int32())])
+_MESSAGE = pa.struct(
+    [
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("content", pa.list_(_PART), nullable=False),
+        pa.field("loss_weight", pa.float64(), nullable=False),
+    ]
+)
+
+STEPS = pa.schema(
+    [
+        pa.field("trajectory_id", pa.string(), nullable=False),
+        pa.field("step_index", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("goal", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        ("app", pa.string()),
+        ("url", pa.string()),
+        pa.field("role", pa.string(), nullable=False),
+        ("scale", pa.float64()),
+        ("image", _IMAGE_REF),  # null where the screenshot could not be used
+        pa.field("observation", pa.large_string(), nullable=False),
+        ("step", pa.large_string()),  # without its observation; null in the row of the final observation
+        pa.field("trajectory", pa.string(), nullable=False),  # without its steps
+    ]
+)
+
+IMAGES = pa.schema(
+    [
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("bytes", pa.large_binary(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("source_sha256", pa.string(), nullable=False),
+        pa.field("source_width", pa.int32(), nullable=False),
+        pa.field("source_height", pa.int32(), nullable=False),
+    ]
+)
+
+SAMPLES = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("trajectory_id", pa.string(), nullable=False),
+        pa.field("step_index", pa.int32(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("origin", pa.string(), nullable=False),
+        ("error_kind", pa.string()),
+        pa.field("layout", pa.string(), nullable=False),
+        pa.field("goal", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("messages", pa.list_(_MESSAGE), nullable=False),
+        pa.field("images", pa.list_(_IMAGE_REF), nullable=False),
+        pa.field("turns", pa.large_string(), nullable=False),
+        pa.field("target", pa.string(), nullable=False),
+        pa.field("text_tokens_estimate", pa.int32(), nullable=False),
+        pa.field("image_tokens", pa.int32(), nullable=False),
+        pa.field("provenance", pa.string(), nullable=False),
+    ]
+)
+
+REJECTED = pa.schema(
+    [
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("scope", pa.string(), nullable=False),  # trajectory or sample: which flow of the manifest counts it
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("where", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        ("trajectory_id", pa.string()),
+        ("step_index", pa.int32()),
+        ("sample_id", pa.string()),
+        ("row", pa.large_string()),  # the refused sample as JSON, where there was one: nothing is lost
+    ]
+)
+
+SCHEMAS: dict[str, pa.Schema] = {"steps": STEPS, "images": IMAGES, "samples": SAMPLES, "rejected": REJECTED}
+
+_json = msgspec.json.Encoder()
+_turns = msgspec.json.Decoder(tuple[Turn, ...])
+_target = msgspec.json.Decoder(Target)
+_provenance = msgspec.json.Decoder(dict[str, str])
+_observation = msgspec.json.Decoder(Observation)
+_step = msgspec.json.Decoder(StepFacts)
+
+
+def to_json(value: object) -> str:
+    """Return the record as compact JSON text."""
+    return _json.encode(value).decode()
+
+
+def sample_row(sample: Sample) -> Row:
+    """Return the sample as a row of `samples/`."""
+    row: Row = msgspec.structs.asdict(sample)
+    row["messages"] = [
+        {
+            "role": message.role,
+            "content": [msgspec.structs.asdict(part) for part in message.content],
+            "loss_weight": message.loss_weight,
+        }
+        for message in sample.messages
+    ]
+    row["images"] = [msgspec.structs.asdict(image) for image in sample.images]
+    row["turns"] = to_json(sample.turns)
+    row["target"] = to_json(sample.target)
+    row["provenance"] = to_json(sample.provenance)
+    return row
+
+
+def sample_from_row(row: Row) -> Sample:
+    """Return the record of a row of `samples/`; raises msgspec.ValidationError where it is not one."""
+    fields = dict(row)
+    fields["messages"] = msgspec.convert(row["messages"], type=tuple[Message, ...])
+    fields["images"] = tuple(ImageRef(**image) for image in row["images"])
+    fields["turns"] = _turns.decode(row["turns"])
+    fields["target"] = _target.decode(row["target"])
+    fields["provenance"] = _provenance.decode(row["provenance"])
+    return Sample(**fields)
+
+
+def step_row(trajectory: Trajectory, index: int, split: str, lang: Lang, image: ImageRef | None, header: str) -> Row:
+    """Return the row of step `index`; index `len(steps)` is the final observation, which must exist."""
+    step = trajectory.steps[index] if index < len(trajectory.steps) else None
+    observation = step.observation if step is not None else trajectory.final_observation
+    if observation is None:
+        raise IndexError(index)
+    facts = None
+    if step is not None:
+        facts = to_json(StepFacts(**{name: getattr(step, name) for name in StepFacts.__struct_fields__}))
+    return {
+        "trajectory_id": trajectory.trajectory_id,
+        "step_index": index,
+        "split": split,
+        "goal": trajectory.goal,
+        "lang": lang,
+        "app": observation.app,
+        "url": observation.url,
+        "role": "normal" if step is None else step.label.role,
+        "scale": None if trajectory.device is None else trajectory.device.scale,
+        "image": None if image is None else msgspec.structs.asdict(image),
+        "observation": to_json(observation),
+        "step": facts,
+        "trajectory": header,
+    }
+
+
+def trajectory_header(trajectory: Trajectory) -> str:
+    """Return the trajectory's own fields as JSON text, for every row of it."""
+    fields = msgspec.structs.asdict(trajectory)
+    return to_json({name: fields[name] for name in fields if name not in {"steps", "final_observation"}})
+
+
+def step_from_row(row: Row) -> StepRow:
+    """Return the record of a row of `steps/`."""
+    image, step = row["image"], row["step"]
+    return StepRow(
+        **{name: row[name] for name in ("trajectory_id", "step_index", "split", "goal", "lang", "scale")},
+        image=None if image is None else ImageRef(**image),
+        observation=_observation.decode(row["observation"]),
+        facts=None if step is None else _step.decode(step),
+    )
+
+
+def to_table(name: str, rows: Iterable[Row]) -> pa.Table:
+    """Return the rows as an Arrow table of the named schema; a missing column or a wrong type raises."""
+    schema = SCHEMAS[name]
+    listed = list(rows)
+    return pa.Table.from_pydict({field.name: [row[field.name] for row in listed] for field in schema}, schema=schema)

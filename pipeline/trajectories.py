@@ -1,0 +1,242 @@
+"""Read trajectories: find the files, decode and check each, keep what is good of a broken one.
+
+The only module that knows how trajectories lie on disk: a folder with `trajectory.json` and its pictures, or a `*.jsonl`
+file (one trajectory a line) beside its pictures, at any depth.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .exceptions import InputError
+from .records import Observation, Step, Trajectory
+from .schema_errors import findings, json_path
+
+FILE_NAME = "trajectory.json"
+
+
+class Document(Struct, frozen=True):
+    """Where one trajectory is written: a file, and a line of it (from 1) if it is JSON Lines."""
+
+    path: str
+    line: int | None = None
+    offset: int = 0
+    size: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The place as people write it."""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+    def read(self, root: Path) -> bytes:
+        """Return the JSON text."""
+        with (root / self.path).open("rb") as file:
+            file.seek(self.offset)
+            return file.read() if self.size is None else file.read(self.size)
+
+    @property
+    def folder(self) -> str:
+        """The folder that picture paths are relative to."""
+        return str(Path(self.path).parent)
+
+
+class Problem(Struct, frozen=True):
+    """Why something was refused."""
+
+    code: str
+    where: str
+    message: str
+    step_index: int | None = None
+
+
+class Loaded(Struct, frozen=True):
+    """A trajectory as far as it could be read, and what was wrong with it."""
+
+    document: Document
+    trajectory: Trajectory | None
+    """Without the first broken step and those after it, whose history it would be; None if nothing is usable."""
+    problems: tuple[Problem, ...] = ()
+    n_steps: int = 0
+    """Steps that the file holds, good or not."""
+
+
+class Glance(Struct, frozen=True):
+    """What planning needs to know of a trajectory, without checking it."""
+
+    document: Document
+    trajectory_id: str | None
+    goal: str | None
+    images: tuple[str, ...]
+    sha256: str
+
+
+class _GlanceImage(Struct):
+    path: str
+
+
+class _GlanceObservation(Struct):
+    image: _GlanceImage
+
+
+class _GlanceStep(Struct):
+    observation: _GlanceObservation
+
+
+class _GlanceTrajectory(Struct):
+    trajectory_id: str
+    goal: str
+    steps: list[_GlanceStep]
+    final_observation: _GlanceObservation | None = None
+
+
+def find(source: Path) -> list[Document]:
+    """Return every trajectory under the folder, in a fixed order.
+
+    Raises InputError if the folder is missing, is no folder, or holds no trajectory.
+    """
+    if not source.exists():
+        raise InputError(str(source), "found nothing there, expected a folder of trajectories", "check the path")
+    if not source.is_dir():
+        raise InputError(str(source), "found a file, expected a folder of trajectories", f"try {source.parent}")
+    documents = [document for path in _files(source) for document in _documents(source, path)]
+    if not documents:
+        hint = None
+        if (source / "manifest.json").is_file():
+            hint = "this is a dataset that `gdp slice` wrote; give its trajectories instead"
+        raise InputError(str(source), f"found no trajectory, expected {FILE_NAME} or *.jsonl files under it", hint)
+    return documents
+
+
+def glance(source: Path, document: Document) -> Glance:
+    """Read just enough of a trajectory to plan with it; a broken one gives a glance without an id."""
+    data = document.read(source)
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        seen = msgspec.json.decode(data, type=_GlanceTrajectory)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Glance(document, None, None, (), sha256)
+    observations = [step.observation for step in seen.steps]
+    if seen.final_observation is not None:
+        observations.append(seen.final_observation)
+    return Glance(document, seen.trajectory_id, seen.goal, tuple(o.image.path for o in observations), sha256)
+
+
+def load(source: Path, document: Document) -> Loaded:
+    """Read and check one trajectory; problems are returned, not raised.
+
+    The typed decoder accepts exactly what the JSON Schema accepts (a test holds both together) at a hundredth of the
+    cost, so the schema is asked only about documents that the decoder refuses: to say what is wrong, and where.
+    """
+    data = document.read(source)
+    try:
+        trajectory = msgspec.json.decode(data, type=Trajectory)
+    except msgspec.ValidationError as error:
+        return _salvage(document, data, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Loaded(document, None, (_malformed(document, data, error),))
+    broken = next(_step_problems(document, trajectory), None)
+    if broken is None:
+        return Loaded(document, trajectory, (), len(trajectory.steps))
+    return _cut(document, trajectory, len(trajectory.steps), (broken,))
+
+
+def _files(source: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name == FILE_NAME or (name.endswith(".jsonl") and not name.startswith(".")):
+                yield Path(folder, name)
+
+
+def _documents(source: Path, path: Path) -> Iterator[Document]:
+    name = path.relative_to(source).as_posix()
+    if path.name == FILE_NAME:
+        yield Document(name)
+        return
+    offset = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield Document(name, number, offset, len(line))
+            offset += len(line)
+
+
+def _malformed(document: Document, data: bytes, error: Exception) -> Problem:
+    if not data.strip():
+        return Problem("json_broken", document.where, "found an empty file, expected a JSON object")
+    try:
+        data.decode()
+    except UnicodeDecodeError as broken:
+        return Problem("json_broken", document.where, f"found byte {broken.start} that is no UTF-8, expected JSON text")
+    return Problem("json_broken", document.where, f"found broken JSON ({error}), expected a JSON object")
+
+
+def _salvage(document: Document, data: bytes, refusal: str) -> Loaded:
+    """Find what the schema refuses and keep the steps before the first refused one."""
+    raw: Any = msgspec.json.decode(data)
+    n_steps = len(raw["steps"]) if isinstance(raw, dict) and isinstance(raw.get("steps"), list) else 0
+    problems = tuple(
+        Problem("schema", f"{document.where}: {json_path(path)}", message, _step_of(path))
+        for path, message in findings("trajectory", raw)
+    ) or (Problem("schema", document.where, refusal),)
+    first = min((p.step_index for p in problems if p.step_index is not None), default=None)
+    if first is None or any(p.step_index is None for p in problems) or first == 0:
+        return Loaded(document, None, problems, n_steps)
+    raw["steps"] = raw["steps"][:first]
+    raw.pop("final_observation", None)
+    trajectory = msgspec.convert(raw, type=Trajectory)
+    return _cut(document, trajectory, n_steps, problems)
+
+
+def _cut(document: Document, trajectory: Trajectory, n_steps: int, problems: tuple[Problem, ...]) -> Loaded:
+    """Keep the steps before the first broken one: those after it would show it as their history."""
+    first = min(problem.step_index for problem in problems if problem.step_index is not None)
+    deeper = next(_step_problems(document, trajectory), None)
+    if deeper is not None and deeper.step_index is not None and deeper.step_index < first:
+        first, problems = deeper.step_index, (deeper, *problems)
+    if first == 0:
+        return Loaded(document, None, problems, n_steps)
+    kept = msgspec.structs.replace(trajectory, steps=trajectory.steps[:first], final_observation=None)
+    return Loaded(document, kept, problems, n_steps)
+
+
+def _step_of(path: tuple[str | int, ...]) -> int | None:
+    return path[1] if len(path) > 1 and path[0] == "steps" and isinstance(path[1], int) else None
+
+
+def _step_problems(document: Document, trajectory: Trajectory) -> Iterator[Problem]:
+    """Yield what a schema cannot say: the order of steps and of box corners, and parents that exist."""
+    for position, step in enumerate(trajectory.steps):
+        at = f"{document.where}: $.steps[{position}]"
+        if step.index != position:
+            yield Problem("step_order", f"{at}.index", f"found {step.index}, expected {position}", position)
+        corrected = step.label.corrects_step
+        if corrected is not None and corrected >= position:
+            message = f"found {corrected}, expected an earlier step than {position}"
+            yield Problem("step_order", f"{at}.label.corrects_step", message, position)
+        yield from _box_problems(f"{at}.observation", step.observation, position)
+        yield from _action_box_problems(at, step, position)
+
+
+def _box_problems(at: str, observation: Observation, position: int) -> Iterator[Problem]:
+    for number, element in enumerate(observation.elements):
+        x1, y1, x2, y2 = element.bbox
+        if x2 < x1 or y2 < y1:
+            message = f"found {list(element.bbox)}, expected [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2"
+            yield Problem("box_order", f"{at}.elements[{number}].bbox", message, position)
+        if element.parent is not None and element.parent >= len(observation.elements):
+            message = f"found {element.parent}, expected an index below {len(observation.elements)}"
+            yield Problem("element_parent", f"{at}.elements[{number}].parent", message, position)
+
+
+def _action_box_problems(at: str, step: Step, position: int) -> Iterator[Problem]:
+    for number, action in enumerate(step.actions):
+        box = getattr(action, "bbox", None)
+        if box is not None and (box[2] < box[0] or box[3] < box[1]):
+            message = f"found {list(box)}, expected [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2"
+            yield Problem("box_order", f"{at}.actions[{number}].bbox", message, position)
