@@ -70,10 +70,15 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     config: dict[str, Any]
     input: dict[str, str]
     contract: Contract
+    system_prompt: str | None
+    """Replaces the layout's own where it is set."""
     image: dict[str, Any]
+    """How the screenshots were made."""
     counts: dict[str, Flow]
     rejected: dict[str, int]
     splits: dict[str, int]
+    details: dict[str, Any]
+    """What else the stage counted."""
     shards: tuple[Shard, ...]
 
     def to_json(self) -> bytes:

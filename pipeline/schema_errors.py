@@ -60,7 +60,8 @@ def _message(error: ValidationError) -> str:
             extra = sorted(set(found) - set(known))
             return f"found unknown {_show(extra[0])}, expected only {', '.join(sorted(known))}"
         case "enum":
-            return f"found {_show(found)}, expected one of {', '.join('null' if value is None else str(value) for value in rule)}"
+            choices = ", ".join("null" if value is None else str(value) for value in rule)
+            return f"found {_show(found)}, expected one of {choices}"
         case "const":
             return f"found {_show(found)}, expected {_show(rule)}"
         case "minItems" | "maxItems":

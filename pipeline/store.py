@@ -44,7 +44,7 @@ class ShardResult(Struct, frozen=True):
     counts: dict[str, Flow]
     rejected: dict[str, int]
     splits: dict[str, int]
-    extra: dict[str, Any] = {}
+    details: dict[str, Any] = {}
     """Further counts that the stage reports."""
 
 

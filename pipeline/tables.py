@@ -235,3 +235,28 @@ def to_table(name: str, rows: Iterable[Row]) -> pa.Table:
     schema = SCHEMAS[name]
     listed = list(rows)
     return pa.Table.from_pydict({field.name: [row[field.name] for row in listed] for field in schema}, schema=schema)
+
+
+def rejected_row(
+    stage: str,
+    scope: str,
+    code: str,
+    where: str,
+    message: str,
+    *,
+    trajectory_id: str | None = None,
+    step_index: int | None = None,
+    sample: Sample | None = None,
+) -> Row:
+    """Return a row of `rejected/`."""
+    return {
+        "stage": stage,
+        "scope": scope,
+        "code": code,
+        "where": where,
+        "message": message,
+        "trajectory_id": trajectory_id if sample is None else sample.trajectory_id,
+        "step_index": step_index if sample is None else sample.step_index,
+        "sample_id": None if sample is None else sample.sample_id,
+        "row": None if sample is None else to_json(sample),
+    }

@@ -1,7 +1,7 @@
 """Read trajectories: find the files, decode and check each, keep what is good of a broken one.
 
-The only module that knows how trajectories lie on disk: a folder with `trajectory.json` and its pictures, or a `*.jsonl`
-file (one trajectory a line) beside its pictures, at any depth.
+The only module that knows how trajectories lie on disk: a folder with `trajectory.json` and its pictures, or a
+`*.jsonl` file (one trajectory a line) beside its pictures, at any depth.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """What each model family expects; a new family is a new module here and a line in `LAYOUTS`."""
 
 from pipeline.exceptions import ConfigError
+
 from .layout import GrammarError, Layout, Reply, visible_turns
 from .mai_ui import MaiUi
 from .qwen3_vl import Qwen3VL

@@ -2,7 +2,7 @@
 
 Messages: system with the tool's signature; a user turn with the query, the progress so far as text and the current
 screenshot; the answer. Past thoughts are dropped, an older step becomes `Step k: <instruction>`. With more than one
-screenshot (`--history-images`) the steps inside the window are turns of their own, the first of which carries the query.
+screenshot (`--history-images`) the window's steps are turns of their own, the first of which carries the query.
 Answer: `Thought:`, `Action:` (one sentence in quotes), `<tool_call>`. Coordinates: 0..999 of the screenshot, as the
 cookbook decodes them. `swipe` needs both ends. The prompts are our wording; `gdp slice --system-prompt` replaces the
 system's.

@@ -1,0 +1,272 @@
+"""The `gdp` command: parse, call `run`, show the report, exit; nothing else.
+
+Heavy imports happen inside the commands, so that `gdp --help` answers at once.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+
+import click
+
+from .exceptions import ConfigError, GdpError, InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from .stage import Running
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXAMPLE = """\b
+  gdp slice TRAJECTORIES -o sliced
+  gdp augment-errors sliced -o augmented
+  gdp validate augmented -o clean
+  gdp train clean -o run
+
+\b
+or as one chain, each stage reading the folder that the one before it prints:
+  gdp slice TRAJECTORIES -o sliced | gdp augment-errors - -o augmented \\
+    | gdp validate - -o clean | gdp train - -o run"""
+
+
+class _InOrder(click.Group):
+    """A group that lists its commands in pipeline order and prints our errors as two lines."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            return super().invoke(ctx)
+        except GdpError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from here", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            # The reader of our one line on stdout is gone; nothing of ours is lost.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@click.group(
+    cls=_InOrder,
+    epilog=EXAMPLE,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="gui-data-pipeline", prog_name="gdp")
+def main() -> None:
+    """Turn recorded GUI-agent trajectories into proven training samples, and train on them.
+
+    Four stages, each reading what the one before it wrote.
+    """
+
+
+class Report(Protocol):
+    """What every stage returns."""
+
+    exit_code: int
+
+    def render_text(self) -> str:
+        """Return the report for a person."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        ...
+
+
+def shared_options(function: Command) -> Command:
+    """Add the options that every stage has."""
+    for option in (
+        click.option("-v", "--verbose", is_flag=True, help="Name every refused row in the report, not the first 20."),
+        click.option("-q", "--quiet", is_flag=True, help="No report and no progress; errors and the exit code remain."),
+        click.option(
+            "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+            help="Form of the report on stderr.",
+        ),
+        click.option("--fresh", is_flag=True, help="Start over in an output folder that holds an earlier run."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def seed_option(function: Command) -> Command:
+    """Add the seed, to the stages that draw anything."""
+    return click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")(function)
+
+
+def worker_option(function: Command) -> Command:
+    """Add the option that changes only the time."""
+    return click.option(
+        "--workers", type=click.IntRange(1), default=None,
+        help="Worker processes; the result is the same.  [default: all cores]",
+    )(function)  # fmt: skip
+
+
+def output_option(function: Command) -> Command:
+    """Add the output folder."""
+    return click.option("-o", "--output", "out", type=click.Path(path_type=Path), required=True, help="New folder.")(
+        function
+    )
+
+
+def source_path(text: str) -> Path:
+    """Return the input folder; `-` is the folder that the stage before this one printed.
+
+    Raises InputError where that stage printed none, which is how a chain stops at the first failing stage.
+    """
+    if text != "-":
+        return Path(text)
+    lines = click.get_text_stream("stdin").read().split("\n")
+    paths = [line for line in lines if line.strip()]
+    if len(paths) != 1:
+        found = "nothing" if not paths else f"{len(paths)} lines"
+        raise InputError("stdin", f"found {found}, expected the folder that the stage before this one printed",
+                         "see what that stage says above")  # fmt: skip
+    return Path(paths[0])
+
+
+def running(workers: int | None, *, fresh: bool, quiet: bool) -> "Running":
+    """Return how a stage runs."""
+    from .stage import Running
+
+    count = workers or len(os.sched_getaffinity(0))
+    return Running(workers=count, fresh=fresh, progress=not quiet and sys.stderr.isatty())
+
+
+def finish(report: Report, out: Path | None, *, form: str, quiet: bool) -> NoReturn:
+    """Show the report on stderr, print the folder on stdout, exit."""
+    if not quiet:
+        text = json.dumps(report.to_dict(), ensure_ascii=False) if form == "json" else report.render_text()
+        click.echo(text, err=True)
+    if out is not None:
+        click.echo(out)
+    sys.exit(report.exit_code)
+
+
+@main.command("slice")
+@click.argument("trajectories")
+@output_option
+@click.option("--layout", default="mai-ui", show_default=True, help="Model family: mai-ui or qwen3-vl.")
+@click.option("--history-images", type=int, help="Screenshots in a sample at most.  [default: the layout's]")
+@click.option("--max-pixels", type=int, help="Area of a screenshot at most.  [default: 1280 image tokens]")
+@click.option(
+    "--image-format", type=click.Choice(["jpeg", "png", "webp"]), default="jpeg", show_default=True,
+    help="How resized screenshots are stored; others keep their bytes.",
+)  # fmt: skip
+@click.option("--val-fraction", type=float, default=0.2, show_default=True, help="Share of the goals held out.")
+@click.option("--shard-size", type=int, default=32, show_default=True, help="Trajectories in a shard.")
+@click.option(
+    "--system-prompt", type=click.Path(path_type=Path), help="Text file with the system prompt to use instead."
+)
+@seed_option
+@worker_option
+@shared_options
+def slice_command(
+    *, trajectories: str, out: Path, system_prompt: Path | None, workers: int | None, fresh: bool, quiet: bool,
+    form: str, verbose: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Cut TRAJECTORIES into samples: one for each decision.
+
+    TRAJECTORIES is a folder with trajectory.json or *.jsonl files and their screenshots at any depth.
+    """
+    from . import slice as stage
+
+    prompt = _text_of(system_prompt, "--system-prompt") if system_prompt else None
+    config = stage.SliceConfig(system_prompt=prompt, **options)
+    report = stage.run(source_path(trajectories), out, config, running(workers, fresh=fresh, quiet=quiet))
+    finish(report.detailed(verbose), out, form=form, quiet=quiet)
+
+
+@main.command("augment-errors")
+@click.argument("dataset")
+@output_option
+@click.option("--rate", type=float, default=0.2, show_default=True, help="Share of error samples in the output.")
+@click.option("--kind", "kinds", multiple=True, help="Only this kind of error; may be repeated.")
+@click.option("--no-kind", "excluded", multiple=True, help="Not this kind of error; may be repeated.")
+@seed_option
+@worker_option
+@shared_options
+def augment_errors_command(
+    *, dataset: str, out: Path, rate: float, kinds: tuple[str, ...], excluded: tuple[str, ...], seed: int,
+    workers: int | None, fresh: bool, quiet: bool, form: str, verbose: bool,
+) -> None:  # fmt: skip
+    """Add samples to DATASET in which the agent errs and recovers.
+
+    The wrong turn carries no loss, the correction does; the screen after the error is one that the device would show.
+    """
+    from . import augment_errors as stage
+
+    config = stage.AugmentConfig(rate=rate, kinds=stage.choose_kinds(kinds, excluded), seed=seed)
+    report = stage.run(source_path(dataset), out, config, running(workers, fresh=fresh, quiet=quiet))
+    finish(report.detailed(verbose), out, form=form, quiet=quiet)
+
+
+@main.command("validate")
+@click.argument("dataset")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the clean dataset.")
+@worker_option
+@shared_options
+def validate_command(
+    *, dataset: str, out: Path | None, workers: int | None, fresh: bool, quiet: bool, form: str, verbose: bool
+) -> None:
+    """Check DATASET; with -o, write the samples that pass.
+
+    Without -o nothing is written, and the dataset's own folder is printed if every sample passes.
+    """
+    from . import validate as stage
+
+    if fresh and out is None:
+        raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
+    source = source_path(dataset)
+    how = running(workers, fresh=fresh, quiet=quiet)
+    report = stage.run(source, out, how)
+    printed = out or (source if report.exit_code == 0 else None)
+    finish(report.detailed(verbose), printed, form=form, quiet=quiet)
+
+
+@main.command("train")
+@click.argument("dataset")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the run.")
+@click.option("--model", help="Model folder or hub id.  [default: a tiny built-in model, for demonstration]")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with hyper-parameters.")
+@click.option("--max-steps", type=click.IntRange(1), help="Stop after this many optimiser steps.")
+@click.option("--show", type=click.IntRange(1), metavar="N", help="Print N samples, trained tokens marked; no training.")
+@seed_option
+@shared_options
+def train_command(
+    *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, max_steps: int | None,
+    show: int | None, seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
+) -> None:  # fmt: skip
+    """Fine-tune a vision-language model on DATASET with LoRA.
+
+    Learns exactly the turns with a loss weight; the adapter is saved, reloaded and compared before success is reported.
+    """
+    try:
+        from train import config as training
+        from train import run as trainer
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "gdp train", f"found no {error.name}, expected the training packages", "pip install '.[train]'"
+        ) from error
+    raise NotImplementedError
+
+
+def _text_of(path: Path, option: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(option, f"found {path} that cannot be read ({error}), expected a text file") from error
+    if not text:
+        raise ConfigError(option, f"found an empty file {path}, expected a prompt")
+    return text

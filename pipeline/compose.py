@@ -1,0 +1,129 @@
+"""From recorded steps to a sample: the one place where turns, screenshots and messages come together."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .actions import Action, Box, Scroll
+from .describe import sentence
+from .layouts import Layout, visible_turns
+from .layouts.layout import number_images
+from .records import ImageRef, Lang, Message, Observation, Sample, Split, Target, Turn
+from .screen import label, target_element
+from .tables import StepFacts
+
+TOKENS_PER_MESSAGE = 5
+"""`<|im_start|>`, the role, a newline, `<|im_end|>`, a newline."""
+
+
+class Shown(Struct, frozen=True):
+    """A turn and the screenshot that it may show."""
+
+    turn: Turn
+    image: ImageRef | None
+
+
+class Setting(Struct, frozen=True):
+    """What every sample of a dataset has in common."""
+
+    layout: str
+    history_images: int
+    factor: int
+    system_prompt: str | None = None
+
+
+class Subject(Struct, frozen=True):
+    """Whose sample it is."""
+
+    trajectory_id: str
+    goal: str
+    lang: Lang
+    split: Split
+
+
+def turn_of(index: int, facts: StepFacts, observation: Observation, lang: Lang) -> Turn:
+    """Return the step as a turn without loss; a missing instruction is described from the action and its target."""
+    actions = tuple(_page_units(action, observation) for action in facts.actions)
+    element = target_element(observation.elements, actions[0])
+    name = None if element is None else label(observation.elements, element)
+    return Turn(
+        step_index=index,
+        actions=actions,
+        thought=facts.text.thought,
+        instruction=facts.text.instruction or sentence(actions[0], lang, name),
+        inbound=facts.inbound,
+        role=facts.label.role,
+    )
+
+
+def compose(
+    layout: Layout,
+    setting: Setting,
+    subject: Subject,
+    shown: Sequence[Shown],
+    *,
+    sample_id: str,
+    bbox: Box | None,
+    provenance: dict[str, str],
+    origin: Literal["clean", "error_correction"] = "clean",
+    error_kind: str | None = None,
+) -> Sample:
+    """Return the sample that trains the last turn and shows what the history policy leaves of the others.
+
+    Every visible turn must have its screenshot (`missing_screenshots`), every turn must be one that the layout accepts.
+    """
+    turns = [replace(item.turn, loss_weight=0.0) for item in shown]
+    turns[-1] = replace(turns[-1], loss_weight=1.0)
+    visible = visible_turns(layout, turns, setting.history_images)
+    images = tuple(image for position in visible if (image := shown[position].image) is not None)
+    assert len(images) == len(visible), "a visible turn without a screenshot"
+    numbered = number_images(turns, visible)
+    messages = layout.render(subject.goal, numbered, setting.system_prompt)
+    return Sample(
+        sample_id=sample_id,
+        trajectory_id=subject.trajectory_id,
+        step_index=numbered[-1].step_index,
+        split=subject.split,
+        goal=subject.goal,
+        lang=subject.lang,
+        layout=layout.name,
+        messages=messages,
+        images=images,
+        turns=numbered,
+        target=Target(numbered[-1].step_index, numbered[-1].actions, bbox),
+        text_tokens_estimate=estimate_tokens(messages),
+        image_tokens=sum(image.width * image.height for image in images) // setting.factor**2,
+        provenance=provenance,
+        origin=origin,
+        error_kind=error_kind,
+    )
+
+
+def missing_screenshots(layout: Layout, setting: Setting, shown: Sequence[Shown]) -> list[int]:
+    """Return the positions of visible turns that have no screenshot."""
+    visible = visible_turns(layout, [item.turn for item in shown], setting.history_images)
+    return [position for position in visible if shown[position].image is None]
+
+
+def estimate_tokens(messages: Sequence[Message]) -> int:
+    """Return about how many text tokens the messages take: 4 Latin characters or 1.5 Chinese ones to a token."""
+    wide = narrow = 0
+    for message in messages:
+        for part in message.content:
+            characters = len(part.text or "")
+            latin = sum(map(str.isascii, part.text or ""))
+            narrow, wide = narrow + latin, wide + characters - latin
+    return math.ceil(narrow / 4 + wide / 1.5) + TOKENS_PER_MESSAGE * len(messages)
+
+
+def _page_units(action: Action, observation: Observation) -> Action:
+    """Express a scroll by pixels in screenfuls, so that a turn means the same at every resolution."""
+    if not isinstance(action, Scroll) or action.unit != "px":
+        return action
+    dx = None if action.dx is None else action.dx / observation.image.width
+    dy = None if action.dy is None else action.dy / observation.image.height
+    return msgspec.structs.replace(action, dx=dx, dy=dy, unit="page")

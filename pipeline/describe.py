@@ -1,0 +1,98 @@
+"""Say in one sentence what an action does, in English or Chinese, and in which language a goal is written."""
+
+import re
+
+from .actions import (
+    Action,
+    Answer,
+    AskUser,
+    Button,
+    Click,
+    Drag,
+    Key,
+    LongPress,
+    OpenApp,
+    Scroll,
+    Swipe,
+    Terminate,
+    Type,
+    Wait,
+)
+from .records import Lang
+
+_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+
+_DIRECTIONS = {
+    "en": {"up": "up", "down": "down", "left": "left", "right": "right"},
+    "zh": {"up": "上", "down": "下", "left": "左", "right": "右"},
+}
+_BUTTONS = {
+    "en": {"back": "Press Back", "home": "Press Home", "enter": "Press Enter", "menu": "Press Menu"},
+    "zh": {"back": "按返回键", "home": "按主屏幕键", "enter": "按回车键", "menu": "按菜单键"},
+}
+_WORDS = {
+    "en": {
+        "click": "Tap {name}", "double": "Double-tap {name}", "long_press": "Press and hold {name}",
+        "type": "Type “{text}”", "scroll": "Scroll {way}", "swipe": "Swipe {way}", "drag": "Drag across the screen",
+        "open_app": "Open {text}", "wait": "Wait", "answer": "Answer “{text}”", "ask_user": "Ask “{text}”",
+        "key": "Press {text}", "success": "Finish: the task is done", "failure": "Stop: the task cannot be done",
+        "other": "Do “{text}”", "nameless": "the marked place",
+    },
+    "zh": {
+        "click": "点击{name}", "double": "双击{name}", "long_press": "长按{name}",
+        "type": "输入“{text}”", "scroll": "向{way}滚动", "swipe": "向{way}滑动", "drag": "在屏幕上拖动",
+        "open_app": "打开{text}", "wait": "等待", "answer": "回答“{text}”", "ask_user": "询问“{text}”",
+        "key": "按{text}", "success": "结束：任务已完成", "failure": "结束：任务无法完成",
+        "other": "执行“{text}”", "nameless": "该位置",
+    },
+}  # fmt: skip
+
+
+def language(text: str) -> Lang:
+    """Return the language of a goal: Chinese as soon as it has a Chinese character.
+
+    >>> language("打开 Wi-Fi")
+    'zh'
+    """
+    return "zh" if _CJK.search(text) else "en"
+
+
+def quoted(name: str, lang: Lang) -> str:
+    """Return a name on the screen as a sentence quotes it."""
+    return f"“{name}”" if lang == "zh" else f'"{name}"'
+
+
+def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
+    """Return the action as an imperative sentence; `target` is the text of the element that it lands on.
+
+    >>> sentence(Click(point=(0.5, 0.5)), "en", "Photos")
+    'Tap "Photos"'
+    """
+    words = _WORDS[lang]
+    name = quoted(target, lang) if target else words["nameless"]
+    match action:
+        case Click(count=count):
+            return words["click" if count == 1 else "double"].format(name=name)
+        case LongPress():
+            return words["long_press"].format(name=name)
+        case Type(text=text):
+            return words["type"].format(text=text)
+        case Scroll(direction=way) | Swipe(direction=way) if way is not None:
+            kind = "scroll" if isinstance(action, Scroll) else "swipe"
+            return words[kind].format(way=_DIRECTIONS[lang][way])
+        case Swipe() | Drag() | Scroll():
+            return words["drag"]
+        case Button(name=button) if button in _BUTTONS[lang]:
+            return _BUTTONS[lang][button]
+        case Key(keys=keys):
+            return words["key"].format(text="+".join(keys))
+        case OpenApp(name=app):
+            return words["open_app"].format(text=app)
+        case Wait():
+            return words["wait"]
+        case Answer(text=text) | AskUser(text=text):
+            return words["answer" if isinstance(action, Answer) else "ask_user"].format(text=text)
+        case Terminate(status=status):
+            return words["success" if status in {"success", "already_done"} else "failure"]
+        case _:
+            return words["other"].format(text=type(action).__struct_config__.tag)

@@ -1,0 +1,158 @@
+"""Cut trajectories into samples: one for each decision, with the history that the model family expects.
+
+Planning reads every trajectory just enough to spot repeated ids, to draw the split and to fix which trajectories make
+which shard. `slice_shard` does the work; whatever is refused goes to `rejected/` with its reason.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import layouts, seeds
+from .compose import Setting
+from .exceptions import ConfigError
+from .images import ImageFormat, Plan
+from .layouts.layout import contract
+from .records import Split
+from .report import StageReport
+from .slice_shard import SliceTask, slice_shard
+from .stage import Plan as StagePlan
+from .stage import Running, execute
+from .trajectories import Glance, find, glance
+
+IMAGE_TOKENS = 1280
+"""Tokens of a screenshot at most, unless --max-pixels says otherwise."""
+
+
+@dataclass(frozen=True)
+class SliceConfig:
+    """What `gdp slice` makes; every field changes the result."""
+
+    layout: str = "mai-ui"
+    """Model family to render for."""
+    history_images: int | None = None
+    """Screenshots in a sample at most, the current one included; None is the layout's own number."""
+    max_pixels: int | None = None
+    """Area of a screenshot at most; None is 1280 image tokens."""
+    image_format: ImageFormat = "jpeg"
+    """How resized screenshots are stored."""
+    val_fraction: float = 0.2
+    """Share of the trajectories that go to the split `val`."""
+    system_prompt: str | None = None
+    """Text of the system prompt instead of the layout's own."""
+    shard_size: int = 32
+    """Trajectories in a shard."""
+    seed: int = 0
+    """Draws the split."""
+
+    def __post_init__(self) -> None:
+        layout = layouts.get(self.layout)
+        if self.history_images is not None and self.history_images < 1:
+            raise ConfigError("--history-images", f"found {self.history_images}, expected at least 1")
+        if not 0 <= self.val_fraction < 1:
+            raise ConfigError("--val-fraction", f"found {self.val_fraction}, expected a share from 0 to below 1")
+        if self.shard_size < 1:
+            raise ConfigError("--shard-size", f"found {self.shard_size}, expected at least 1")
+        if self.max_pixels is not None and self.max_pixels < layout.min_pixels:
+            message = f"found {self.max_pixels}, expected at least {layout.min_pixels} (the least of {self.layout})"
+            raise ConfigError("--max-pixels", message)
+
+    def setting(self) -> Setting:
+        """Return what all samples have in common."""
+        layout = layouts.get(self.layout)
+        history = layout.history_images if self.history_images is None else self.history_images
+        return Setting(self.layout, history, layout.factor, self.system_prompt)
+
+    def image_plan(self) -> Plan:
+        """Return how screenshots are stored."""
+        layout = layouts.get(self.layout)
+        largest = IMAGE_TOKENS * layout.factor**2 if self.max_pixels is None else self.max_pixels
+        return Plan(layout.factor, layout.min_pixels, largest, self.image_format)
+
+
+def run(source: Path, out: Path, config: SliceConfig, running: Running) -> StageReport:
+    """Slice every trajectory under `source` into the dataset `out`."""
+    documents = find(source)
+    _refuse_nesting(source, out)
+    glances = [glance(source, document) for document in documents]
+    layout, setting, image_plan = layouts.get(config.layout), config.setting(), config.image_plan()
+    agreed = contract(layout, max_pixels=image_plan.max_pixels, history_images=setting.history_images)
+    tasks = list(_tasks(source.resolve(), out.resolve(), glances, config))
+    plan = StagePlan(
+        stage="slice",
+        seed=config.seed,
+        config={
+            "layout": config.layout,
+            "history_images": setting.history_images,
+            "max_pixels": image_plan.max_pixels,
+            "image_format": config.image_format,
+            "val_fraction": config.val_fraction,
+            "shard_size": config.shard_size,
+        },
+        input={"kind": "trajectories", "fingerprint": _fingerprint(source, glances)},
+        contract=agreed,
+        image={"engine": "pillow", "format": config.image_format, "quality": image_plan.quality},
+        system_prompt=config.system_prompt,
+    )
+    return execute(plan, out, tasks, slice_shard, running)
+
+
+def _refuse_nesting(source: Path, out: Path) -> None:
+    if out.resolve() == source.resolve() or source.resolve() in out.resolve().parents:
+        raise ConfigError("-o", f"found {out} inside {source}, expected a folder outside the trajectories")
+
+
+def _fingerprint(source: Path, glances: Sequence[Glance]) -> str:
+    """Return a hash over the trajectories' texts and their pictures' bytes."""
+    hasher = hashlib.sha256()
+    for seen in glances:
+        hasher.update(f"{seen.document.where} {seen.sha256}\n".encode())
+        for path in dict.fromkeys(seen.images):
+            try:
+                digest = hashlib.sha256((source / seen.document.folder / path).read_bytes()).hexdigest()
+            except (OSError, ValueError):
+                digest = "missing"
+            hasher.update(f"{path} {digest}\n".encode())
+    return hasher.hexdigest()
+
+
+def draw_split(goals: Sequence[str], val_fraction: float, seed: int) -> dict[str, Split]:
+    """Return the split of each goal: whole goals go to one side, so recordings of one task never face each other.
+
+    At least one goal goes to `val` if there are two and the fraction is not 0.
+    """
+    names = sorted({_normal(goal) for goal in goals})
+    n_val = round(len(names) * val_fraction)
+    if val_fraction > 0 and len(names) > 1:
+        n_val = min(max(n_val, 1), len(names) - 1)
+    drawn = sorted(names, key=lambda name: seeds.digest(seed, "split", name))
+    return {name: "val" if rank < n_val else "train" for rank, name in enumerate(drawn)}
+
+
+def _normal(goal: str) -> str:
+    return " ".join(goal.casefold().split())
+
+
+def _tasks(source: Path, out: Path, glances: Sequence[Glance], config: SliceConfig) -> Iterator[SliceTask]:
+    splits = draw_split([g.goal for g in glances if g.goal is not None], config.val_fraction, config.seed)
+    first: dict[str, str] = {}
+    repeated: dict[int, str] = {}
+    for position, seen in enumerate(glances):
+        if seen.trajectory_id is not None:
+            place = first.setdefault(seen.trajectory_id, seen.document.where)
+            if place != seen.document.where:
+                repeated[position] = place
+    for number, start in enumerate(range(0, len(glances), config.shard_size)):
+        members = range(start, min(start + config.shard_size, len(glances)))
+        yield SliceTask(
+            number=number,
+            source=str(source),
+            out=str(out),
+            documents=tuple(glances[n].document for n in members),
+            splits=tuple(splits.get(_normal(glances[n].goal or ""), "train") for n in members),
+            repeated={n - start: repeated[n] for n in members if n in repeated},
+            setting=config.setting(),
+            image_plan=config.image_plan(),
+            metadata={"layout": config.layout, "stage": "slice"},
+        )

@@ -1,0 +1,226 @@
+"""Make one shard of samples from its trajectories: what a worker of `gdp slice` does.
+
+A pure function of the task: load each trajectory, bring each screenshot once to its final size, compose one sample a
+decision, write down whatever is refused.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from . import layouts
+from .compose import Setting, Shown, Subject, compose, missing_screenshots, turn_of
+from .describe import language
+from .images import ImageProblem, Plan, Stored, prepare, read
+from .manifest import Flow, Shard
+from .records import ImageRef, Observation, Split, Step, Trajectory
+from .screen import target_box
+from .store import ShardResult, ShardWriter
+from .tables import StepFacts, rejected_row, sample_row, step_row, trajectory_header
+from .trajectories import Document, Loaded, Problem, load
+
+
+class SliceTask(Struct, frozen=True):
+    """One shard: its trajectories and what each is for."""
+
+    number: int
+    source: str
+    out: str
+    documents: tuple[Document, ...]
+    splits: tuple[Split, ...]
+    repeated: dict[int, str]
+    """Position of a trajectory whose id was there before: the place of the first one."""
+    setting: Setting
+    image_plan: Plan
+    metadata: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """How errors call the task."""
+        return f"slice {self.number:05d}"
+
+
+def slice_shard(task: SliceTask) -> ShardResult:
+    """Make one shard; the only part that a worker runs."""
+    tables = ("steps", "images", "samples", "rejected")
+    with ShardWriter(Path(task.out), task.number, tables, task.metadata) as writer:
+        shard = _Shard(task, writer)
+        for position, document in enumerate(task.documents):
+            shard.add(document, task.splits[position], task.repeated.get(position))
+        return shard.result(writer.commit())
+
+
+class _Shard:
+    """The state of one shard while it is made."""
+
+    def __init__(self, task: SliceTask, writer: ShardWriter) -> None:
+        self._task = task
+        self._writer = writer
+        self._layout = layouts.get(task.setting.layout)
+        self._prepared: dict[tuple[str, int, int], ImageRef | ImageProblem] = {}
+        self._stored: dict[str, ImageRef] = {}
+        self._trajectories = Flow()
+        self._samples = Flow()
+        self._codes: Counter[str] = Counter()
+        self._splits: Counter[str] = Counter()
+        self._pictures: Counter[str] = Counter()
+
+    def result(self, shards: tuple[Shard, ...]) -> ShardResult:
+        """Return what the journal notes."""
+        return ShardResult(
+            number=self._task.number,
+            shards=shards,
+            counts={"trajectories": self._trajectories, "samples": self._samples},
+            rejected=dict(self._codes),
+            splits=dict(self._splits),
+            details={"screenshots": dict(self._pictures)},
+        )
+
+    def add(self, document: Document, split: Split, first: str | None) -> None:
+        """Write all that comes of one trajectory."""
+        loaded = load(Path(self._task.source), document)
+        if first is not None:
+            found = f"found trajectory_id {loaded.trajectory.trajectory_id!r}" if loaded.trajectory else "found an id"
+            message = f"{found} that {first} has already, expected one of its own"
+            loaded = Loaded(document, None, (Problem("duplicate_id", document.where, message),))
+        taken = loaded.trajectory is not None
+        self._trajectories += Flow(into=1, out=int(taken), rejected=int(not taken))
+        if loaded.trajectory is None:
+            problem = loaded.problems[0]
+            more = f" (and {len(loaded.problems) - 1} more)" if len(loaded.problems) > 1 else ""
+            self._reject("trajectory", problem.code, problem.where, problem.message + more)
+            return
+        self._add_trajectory(loaded, loaded.trajectory, split)
+
+    def _add_trajectory(self, loaded: Loaded, trajectory: Trajectory, split: Split) -> None:
+        lang = trajectory.lang or language(trajectory.goal)
+        subject = Subject(trajectory.trajectory_id, trajectory.goal, lang, split)
+        observations = [step.observation for step in trajectory.steps]
+        if trajectory.final_observation is not None:
+            observations.append(trajectory.final_observation)
+        pictures = [self._picture(loaded.document, observation) for observation in observations]
+        header = trajectory_header(trajectory)
+        for index, picture in enumerate(pictures):
+            ref = None if isinstance(picture, ImageProblem) else picture
+            self._writer.write("steps", step_row(trajectory, index, split, lang, ref, header))
+        shown = [self._shown(step, pictures[step.index], subject) for step in trajectory.steps]
+        refusals = [self._layout.refuse(item.turn) for item in shown]
+        for step in trajectory.steps:
+            code, message = self._refusal(step, shown, pictures, refusals)
+            if code:
+                self._reject_step(loaded.document, trajectory, step.index, code, message)
+            else:
+                self._write_sample(loaded.document, step, shown[: step.index + 1], subject)
+        for index in range(len(trajectory.steps), loaded.n_steps):
+            self._reject_broken(loaded, trajectory, index)
+
+    def _picture(self, document: Document, observation: Observation) -> ImageRef | ImageProblem:
+        """Return where the screenshot is stored, storing it if it is new, or why it is refused."""
+        image = observation.image
+        try:
+            data = read(Path(self._task.source), document.folder, image.path)
+        except ImageProblem as problem:
+            self._pictures["refused"] += 1
+            return problem
+        key = (hashlib.sha256(data).hexdigest(), image.width, image.height)
+        if key not in self._prepared:
+            try:
+                self._prepared[key] = self._store(prepare(data, image.width, image.height, self._task.image_plan))
+            except ImageProblem as problem:
+                self._prepared[key] = problem
+                self._pictures["refused"] += 1
+        return self._prepared[key]
+
+    def _store(self, stored: Stored) -> ImageRef:
+        if stored.sha256 not in self._stored:
+            row = self._writer.write(
+                "images",
+                {
+                    "sha256": stored.sha256,
+                    "bytes": stored.data,
+                    "width": stored.width,
+                    "height": stored.height,
+                    "format": stored.format,
+                    "source_sha256": stored.source_sha256,
+                    "source_width": stored.source_width,
+                    "source_height": stored.source_height,
+                },
+            )
+            self._pictures["resized" if stored.sha256 != stored.source_sha256 else "unchanged"] += 1
+            self._stored[stored.sha256] = ImageRef(stored.sha256, self._task.number, row, stored.width, stored.height)
+        return self._stored[stored.sha256]
+
+    def _shown(self, step: Step, picture: ImageRef | ImageProblem, subject: Subject) -> Shown:
+        facts = StepFacts(**{name: getattr(step, name) for name in StepFacts.__struct_fields__})
+        turn = turn_of(step.index, facts, step.observation, subject.lang)
+        return Shown(turn, None if isinstance(picture, ImageProblem) else picture)
+
+    def _refusal(
+        self,
+        step: Step,
+        shown: Sequence[Shown],
+        pictures: Sequence[ImageRef | ImageProblem],
+        refusals: Sequence[str | None],
+    ) -> tuple[str | None, str]:
+        """Return the code and the reason why the decision makes no sample, or (None, "")."""
+        if step.label.role == "error" or step.label.correct is False:
+            return "labelled_error", "found a decision that the recording calls wrong, expected one to learn from"
+        if step.label.role == "padding":
+            return "padding", "found a padding step, expected a decision"
+        if (reason := refusals[step.index]) is not None:
+            return "inexpressible", reason
+        earlier = next((n for n, refused in enumerate(refusals[: step.index]) if refused is not None), None)
+        if earlier is not None:
+            return "history_inexpressible", f"found step {earlier} in the history, which {self._layout.name} cannot say"
+        missing = missing_screenshots(self._layout, self._task.setting, shown[: step.index + 1])
+        if missing:
+            problem = pictures[shown[missing[-1]].turn.step_index]
+            assert isinstance(problem, ImageProblem)
+            own = missing[-1] == step.index
+            return (problem.code if own else "history_image"), problem.message
+        return None, ""
+
+    def _write_sample(self, document: Document, step: Step, shown: Sequence[Shown], subject: Subject) -> None:
+        sample = compose(
+            self._layout,
+            self._task.setting,
+            subject,
+            shown,
+            sample_id=f"{subject.trajectory_id}/{step.index:04d}",
+            bbox=target_box(step.observation.elements, step.actions[0]),
+            provenance={"file": document.where},
+        )
+        self._writer.write("samples", sample_row(sample))
+        self._samples += Flow(into=1, out=1)
+        self._splits[subject.split] += 1
+
+    def _reject_broken(self, loaded: Loaded, trajectory: Trajectory, index: int) -> None:
+        own = [problem for problem in loaded.problems if problem.step_index == index]
+        if own:
+            code, where, message = own[0].code, own[0].where, own[0].message
+        else:
+            code, where = "history_broken", f"{loaded.document.where}: $.steps[{index}]"
+            message = f"found the broken step {len(trajectory.steps)} in its history, expected a whole one"
+        self._samples += Flow(into=1, rejected=1)
+        self._reject("sample", code, where, message, trajectory.trajectory_id, index)
+
+    def _reject_step(self, document: Document, trajectory: Trajectory, index: int, code: str, message: str) -> None:
+        self._samples += Flow(into=1, rejected=1)
+        where = f"{document.where}: $.steps[{index}]"
+        self._reject("sample", code, where, message, trajectory.trajectory_id, index)
+
+    def _reject(
+        self,
+        scope: str,
+        code: str,
+        where: str,
+        message: str,
+        trajectory_id: str | None = None,
+        step_index: int | None = None,
+    ) -> None:
+        self._codes[code] += 1
+        row = rejected_row("slice", scope, code, where, message, trajectory_id=trajectory_id, step_index=step_index)
+        self._writer.write("rejected", row)

@@ -1,0 +1,131 @@
+"""What all stages have in common: take the output folder, run the shards that are missing, write the manifest."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import click
+
+from .dataset import Dataset
+from .executor import LocalExecutor
+from .manifest import Contract, Flow, Manifest, Stage
+from .report import StageReport
+from .store import Run, ShardResult
+
+
+class ShardTask(Protocol):
+    """A unit of work: everything that a worker needs to make one shard."""
+
+    number: int
+
+
+Task = TypeVar("Task", bound=ShardTask)
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """How a stage runs; nothing here changes what it writes."""
+
+    workers: int = 1
+    fresh: bool = False
+    progress: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a stage is about to do; all of it but the tasks goes into the manifest."""
+
+    stage: Stage
+    seed: int
+    config: dict[str, Any]
+    input: dict[str, str]
+    contract: Contract
+    image: dict[str, Any]
+    system_prompt: str | None
+    base: ShardResult | None = None
+    """What planning itself counted."""
+
+
+def package_version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return version("gui-data-pipeline")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+def execute(
+    plan: Plan, out: Path, tasks: Sequence[Task], work: Callable[[Task], ShardResult], running: Running
+) -> StageReport:
+    """Run the tasks whose shards are not there yet, write the manifest, and report on the finished dataset.
+
+    Raises the exception of the first failing task, after the others that were under way.
+    """
+    identity = {
+        "stage": plan.stage,
+        "version": package_version(),
+        "seed": plan.seed,
+        "config": plan.config,
+        "input": plan.input,
+    }
+    with Run.open(out, identity, fresh=running.fresh) as run:
+        if run.finished is None:
+            missing = [task for task in tasks if task.number not in run.done]
+            for result in _results(plan.stage, work, missing, running):
+                run.note(result)
+            run.finish(_manifest(plan, identity, [run.done[task.number] for task in tasks]))
+    return StageReport.of(Dataset.open(out))
+
+
+def _results(
+    name: str, work: Callable[[Task], ShardResult], tasks: Sequence[Task], running: Running
+) -> Iterable[ShardResult]:
+    failed: BaseException | None = None
+    outcomes = LocalExecutor(running.workers).run(work, tasks)
+    with click.progressbar(outcomes, length=len(tasks), label=name, hidden=not running.progress) as bar:
+        for _, outcome in bar:
+            if isinstance(outcome, BaseException):
+                failed = failed or outcome
+            else:
+                yield outcome
+    if failed is not None:
+        raise failed
+
+
+def _manifest(plan: Plan, identity: dict[str, Any], results: Sequence[ShardResult]) -> Manifest:
+    parts = [*results, plan.base] if plan.base else list(results)
+    counts: dict[str, Flow] = {}
+    for part in parts:
+        for name, flow in part.counts.items():
+            counts[name] = counts.get(name, Flow()) + flow
+    assert all(flow.balanced for flow in counts.values()), f"rows were lost: {counts}"
+    return Manifest(
+        schema="gdp.dataset/1",
+        stage=plan.stage,
+        version=identity["version"],
+        seed=plan.seed,
+        config=plan.config,
+        input=plan.input,
+        contract=plan.contract,
+        system_prompt=plan.system_prompt,
+        image=plan.image,
+        counts=counts,
+        rejected=_sum(part.rejected for part in parts),
+        splits=_sum(part.splits for part in parts),
+        details=_sum(part.details for part in parts),
+        shards=tuple(sorted((s for part in parts for s in part.shards), key=lambda shard: shard.name)),
+    )
+
+
+def _sum(counters: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Add up counters, nested ones too; keys in alphabetical order, so that the order of shards does not show."""
+    total: dict[str, Any] = {}
+    for counter in counters:
+        for key, value in counter.items():
+            if isinstance(value, dict):
+                total[key] = _sum([total.get(key, {}), value])
+            else:
+                total[key] = total.get(key, 0) + value
+    return dict(sorted(total.items()))

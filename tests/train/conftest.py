@@ -1,0 +1,65 @@
+"""A small recorded world, sliced by the real pipeline: what every test of the trainer trains on."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from pipeline import slice as slice_stage
+from pipeline.stage import Running
+
+COLOURS = {"red": (200, 40, 40), "green": (30, 150, 60), "blue": (40, 70, 200), "black": (20, 20, 20)}
+PLACES = ((0.25, 0.3), (0.75, 0.3), (0.25, 0.7), (0.75, 0.7))
+
+
+def screen(path: Path, rng: random.Random, page: int) -> dict[str, tuple[float, float]]:
+    """Draw a screen of 540x1200 pixels with four coloured buttons; return where each is."""
+    picture = Image.new("RGB", (540, 1200), (235 - 25 * page, 240, 225 + 10 * page))
+    draw = ImageDraw.Draw(picture)
+    places = dict(zip(COLOURS, rng.sample(PLACES, len(PLACES)), strict=True))
+    for colour, (x, y) in places.items():
+        draw.rectangle((540 * x - 80, 1200 * y - 60, 540 * x + 80, 1200 * y + 60), fill=COLOURS[colour])
+    draw.text((20, 20), f"page {page}", fill=(0, 0, 0))
+    picture.save(path)
+    return places
+
+
+def write_trajectories(folder: Path, count: int, seed: int = 0) -> Path:
+    """Write `count` trajectories of four steps: press three buttons that the goal names, then say that it is done."""
+    rng = random.Random(seed)
+    for number in range(count):
+        home = folder / f"t{number:03d}"
+        home.mkdir(parents=True)
+        wanted = rng.sample(sorted(COLOURS), 3)
+        steps = []
+        for index in range(4):
+            places = screen(home / f"{index}.png", rng, index)
+            action: dict[str, object] = {"type": "terminate", "status": "success"}
+            thought = "Every button that the task names was pressed."
+            if index < 3:
+                action = {"type": "click", "point": list(places[wanted[index]])}
+                thought = f"The next button is the {wanted[index]} one."
+            image = {"path": f"{index}.png", "width": 540, "height": 1200}
+            steps.append(
+                {"index": index, "observation": {"image": image}, "actions": [action], "text": {"thought": thought}}
+            )
+        goal = f"Task {number}: press the {wanted[0]}, then the {wanted[1]}, then the {wanted[2]} button."
+        document = {"schema": "gdp.traj/1", "trajectory_id": f"t{number:03d}", "goal": goal, "steps": steps}
+        (home / "trajectory.json").write_text(json.dumps(document))
+    return folder
+
+
+def make_dataset(folder: Path, count: int, **settings: object) -> Path:
+    """Write trajectories and slice them at 96 image tokens at most a screenshot; return the dataset's folder."""
+    source = write_trajectories(folder / "trajectories", count)
+    config = slice_stage.SliceConfig(**{"max_pixels": 96 * 1024, **settings})  # type: ignore[arg-type]
+    slice_stage.run(source, folder / "sliced", config, Running())
+    return folder / "sliced"
+
+
+@pytest.fixture(scope="session")
+def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 32 samples, 24 of them for training."""
+    return make_dataset(tmp_path_factory.mktemp("world"), 8, val_fraction=0.25)

@@ -1,0 +1,162 @@
+"""The trainer's settings: read from YAML, checked against `schemas/training.schema.json`, frozen. Imports no torch.
+
+The keys are those that users of other trainers know; what each means is said in the schema, and the defaults here are
+held equal to the schema's by a test.
+"""
+
+import difflib
+import importlib.util
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import schemas
+from pipeline.exceptions import ConfigError, MissingExtraError
+from pipeline.schema_errors import findings, json_path
+
+RECIPES = Path(__file__).parent / "recipes"
+DEMO = RECIPES / "demo.yaml"
+"""Settings of the built-in demonstration model, which learns nothing at the learning rate of a real one."""
+
+INSTALL_HINT = "pip install '.[train]' in the checkout of gui-data-pipeline"
+
+
+@dataclass(frozen=True, slots=True)
+class SftConfig:
+    """Supervised fine-tuning; see `$defs/sft` of the schema."""
+
+    num_train_epochs: float = 1.0
+    learning_rate: float = 1e-4
+    per_device_train_batch_size: int = 1
+    gradient_accumulation_steps: int = 8
+    warmup_ratio: float = 0.03
+    lr_scheduler_type: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    optim: Literal["adamw_torch", "adafactor", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = "adamw_torch"
+    gradient_checkpointing: bool = True
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    use_4bit: bool = False
+    max_images_per_sample: int = 8
+    max_tokens: int = 16384
+    eval_steps: float = 0.1
+    logging_steps: int = 5
+    save_total_limit: int = 2
+    dataloader_num_workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoraConfig:
+    """The low-rank update; see `$defs/lora` of the schema."""
+
+    r: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    target_modules: tuple[str, ...] = ("llm",)
+    use_rslora: bool = False
+    use_dora: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything that decides what is learned, except the dataset, the model and the seed."""
+
+    sft: SftConfig = SftConfig()
+    lora: LoraConfig = LoraConfig()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the resolved settings in the form of the YAML file."""
+        return {"training": asdict(self)}
+
+
+def load(path: Path | None, *, model: str | None = None) -> TrainConfig:
+    """Return the settings in the file; without a file, those of the demo recipe if no model is named, else defaults.
+
+    Raises ConfigError for a file that is missing, malformed or out of range, MissingExtraError without pyyaml.
+    """
+    if path is None:
+        if model is not None:
+            return TrainConfig()
+        path = DEMO
+    document = _read(path)
+    _check(path, document)
+    given = document["training"]
+    lora = dict(given.get("lora", {}))
+    if isinstance(lora.get("target_modules"), str):
+        lora["target_modules"] = (lora["target_modules"],)
+    config = TrainConfig(_build(SftConfig(), given.get("sft", {})), _build(LoraConfig(), lora))
+    _check_together(path, config)
+    return config
+
+
+def _build(defaults: Any, given: dict[str, Any]) -> Any:
+    """Return the dataclass with the given values, numbers turned into the field's own type."""
+    values = {}
+    for field in fields(defaults):
+        if field.name in given:
+            default, value = getattr(defaults, field.name), given[field.name]
+            values[field.name] = type(default)(value) if isinstance(default, float | int | tuple) else value
+    return replace(defaults, **values)
+
+
+def _check(path: Path, document: Any) -> None:
+    for place, message in findings("training", document):
+        raise ConfigError(f"{path}: {json_path(place)}", message, _close_key(document, place))
+    for place, value in _numbers(document, ()):
+        if not math.isfinite(value):
+            raise ConfigError(f"{path}: {json_path(place)}", f"found {value}, expected a finite number")
+
+
+def _check_together(path: Path, config: TrainConfig) -> None:
+    where = f"{path}: $.training.sft"
+    if config.sft.eval_steps > 1 and not config.sft.eval_steps.is_integer():
+        found = f"found {config.sft.eval_steps}, expected a whole number of steps, or a share below 1"
+        raise ConfigError(f"{where}.eval_steps", found)
+    if config.sft.use_4bit and config.sft.precision == "fp16":
+        found = "found fp16 together with use_4bit, expected auto, bf16 or fp32"
+        raise ConfigError(f"{where}.precision", found, "leave precision out; auto picks what the GPU has")
+
+
+def _numbers(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    match value:
+        case float():
+            yield place, value
+        case dict():
+            for key in value:
+                yield from _numbers(value[key], (*place, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _numbers(item, (*place, index))
+
+
+def _close_key(document: Any, place: tuple[str | int, ...]) -> str | None:
+    """Return a hint that names the known key closest to the first unknown one at the place, if one is close."""
+    known: Any = schemas.load("training")
+    for part in place:
+        document, known = document[part], known.get("properties", {}).get(part, {})
+        if "$ref" in known:
+            known = schemas.load("training")["$defs"][known["$ref"].rsplit("/", 1)[1]]
+    names = list(known.get("properties", ()))
+    unknown = sorted(map(str, set(document) - set(names))) if isinstance(document, dict) and names else []
+    close = difflib.get_close_matches(unknown[0], names, 1) if unknown else []
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _read(path: Path) -> Any:
+    if importlib.util.find_spec("yaml") is None:
+        raise MissingExtraError(str(path), "pyyaml is not installed, expected the train extra", INSTALL_HINT)
+    import yaml
+
+    from .yamlfile import parse
+
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot read it ({error.strerror}), expected a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), f"found bytes that are no UTF-8 at {error.start}, expected a YAML file") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(str(path), f"found malformed YAML ({reason})") from error

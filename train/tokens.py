@@ -1,0 +1,121 @@
+"""A sample as token ids, each with its loss weight: said where the token is made, never searched for afterwards.
+
+Control tokens are added as ids; text is tokenised with special tokens switched off, so no text, whatever it spells, can
+open a turn, close one, or stand for a picture. What is trained of a message with a weight is its text and the
+`<|im_end|>` that ends it; the newline after it belongs to the frame.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.exceptions import ContractError, InputError, StageError
+from pipeline.records import Message
+
+IGNORED = -100
+"""The label of a token that is not trained, as torch's cross entropy has it."""
+
+CONTROL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatML:
+    """A tokenizer and the ids of the control tokens that frame turns and pictures."""
+
+    tokenizer: Any
+    im_start: int
+    im_end: int
+    vision_start: int
+    vision_end: int
+    image_pad: int
+    newline: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tokenizer: Any, where: str) -> "ChatML":
+        """Return the frame of a tokenizer; raises ContractError if it does not know ChatML's control tokens."""
+        vocabulary = tokenizer.get_vocab()
+        missing = [token for token in CONTROL if token not in vocabulary]
+        if missing:
+            message = f"its tokenizer has no {missing[0]}, expected a Qwen-VL tokenizer (ChatML)"
+            raise ContractError(where, message, "choose a model of the dataset's family")
+        ids = [int(vocabulary[token]) for token in CONTROL]
+        return cls(tokenizer, *ids, newline=tuple(_plain(tokenizer, "\n")))
+
+    @property
+    def control(self) -> frozenset[int]:
+        """The ids that only this module may write."""
+        return frozenset((self.im_start, self.im_end, self.vision_start, self.vision_end, self.image_pad))
+
+    def text_ids(self, text: str) -> list[int]:
+        """Return the ids of plain text; raises StageError if the tokenizer lets text forge a control token."""
+        ids = _plain(self.tokenizer, text)
+        if forged := self.control.intersection(ids):
+            token = self.tokenizer.convert_ids_to_tokens(min(forged))
+            raise StageError("tokenizer", f"it reads {token} out of plain text, expected characters only")
+        return ids
+
+
+def _plain(tokenizer: Any, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Token ids of one sample, with the label and the loss weight of each; three lists of one length."""
+
+    input_ids: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    """The token's own id where it is trained, else `IGNORED`."""
+    weights: list[float] = field(default_factory=list)
+
+    def add(self, ids: Iterable[int], weight: float) -> None:
+        """Append tokens, all with the same weight; 0 means that nothing is learned from them."""
+        for token in ids:
+            self.input_ids.append(token)
+            self.labels.append(token if weight > 0 else IGNORED)
+            self.weights.append(weight)
+
+    @property
+    def trained(self) -> int:
+        """The number of trained tokens."""
+        return sum(label != IGNORED for label in self.labels)
+
+
+def encode(where: str, messages: Sequence[Message], image_tokens: Sequence[int], chatml: ChatML) -> Encoded:
+    """Return the messages as tokens; `image_tokens[i]` is the number of tokens of picture i, `where` names the sample.
+
+    Raises InputError where a message trains what no assistant said, or where nothing at all would be trained.
+    """
+    encoded = Encoded()
+    for message in messages:
+        if message.loss_weight > 0 and message.role != "assistant":
+            raise InputError(where, f"a {message.role} message has loss_weight {message.loss_weight}, expected 0")
+        _add_message(encoded, message, image_tokens, chatml)
+    if not encoded.trained:
+        message_text = "no message has a loss_weight above 0, expected at least one assistant message"
+        raise InputError(where, message_text, "gdp validate finds such samples; run it on the dataset first")
+    return encoded
+
+
+def _add_message(encoded: Encoded, message: Message, image_tokens: Sequence[int], chatml: ChatML) -> None:
+    """Append one turn: its frame with weight 0, its text and its end with the message's weight."""
+    weight = message.loss_weight
+    encoded.add([chatml.im_start], 0)
+    # The header of a trained turn is tokenised alone, as it is at inference, when the model speaks next; elsewhere
+    # header and text are one piece of text to the tokenizer, as they are in the chat template.
+    text = f"{message.role}\n"
+    if weight > 0:
+        encoded.add(chatml.text_ids(text), 0)
+        text = ""
+    for part in message.content:
+        if part.type == "text":
+            text += part.text or ""
+            continue
+        encoded.add(chatml.text_ids(text), weight)
+        text = ""
+        pads = [chatml.image_pad] * image_tokens[part.image or 0]
+        encoded.add([chatml.vision_start, *pads, chatml.vision_end], 0)
+    encoded.add(chatml.text_ids(text), weight)
+    encoded.add([chatml.im_end], weight)
+    encoded.add(chatml.newline, 0)
