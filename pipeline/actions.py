@@ -40,7 +40,7 @@ class _Action(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     """True where the converter made the action or one of its values up."""
 
 
-class Click(_Action, tag="click"):
+class Click(_Action, frozen=True, tag="click"):
     """Tap or mouse click; without a point, at the cursor."""
 
     point: Point | None = None
@@ -50,20 +50,20 @@ class Click(_Action, tag="click"):
     modifiers: Modifiers = ()
 
 
-class LongPress(_Action, tag="long_press"):
+class LongPress(_Action, frozen=True, tag="long_press"):
     """Press and hold."""
 
     point: Point
     duration: Seconds | None = None
 
 
-class Hover(_Action, tag="hover"):
+class Hover(_Action, frozen=True, tag="hover"):
     """Move the mouse without pressing."""
 
     point: Point
 
 
-class Drag(_Action, tag="drag"):
+class Drag(_Action, frozen=True, tag="drag"):
     """Press, move along the path, release; a path of one point is an end whose start is the cursor."""
 
     path: Path
@@ -72,7 +72,7 @@ class Drag(_Action, tag="drag"):
     duration: Seconds | None = None
 
 
-class Swipe(_Action, tag="swipe"):
+class Swipe(_Action, frozen=True, tag="swipe"):
     """The finger moves; `direction` is the finger's."""
 
     start: Point | None = None
@@ -83,7 +83,7 @@ class Swipe(_Action, tag="swipe"):
     duration: Seconds | None = None
 
 
-class Scroll(_Action, tag="scroll"):
+class Scroll(_Action, frozen=True, tag="scroll"):
     """The content moves; `direction` says on which side more is shown. `dx`, `dy` > 0 show more right and below."""
 
     point: Point | None = None
@@ -95,7 +95,7 @@ class Scroll(_Action, tag="scroll"):
     modifiers: Modifiers = ()
 
 
-class Type(_Action, tag="type"):
+class Type(_Action, frozen=True, tag="type"):
     """Enter text; with a point, click there first; `submit` presses Enter afterwards, `clear` empties the field."""
 
     text: str
@@ -105,7 +105,7 @@ class Type(_Action, tag="type"):
     submit: bool | None = None
 
 
-class Key(_Action, tag="key"):
+class Key(_Action, frozen=True, tag="key"):
     """Keyboard keys, together (chord) or one after the other (sequence)."""
 
     keys: Keys
@@ -114,56 +114,56 @@ class Key(_Action, tag="key"):
     hold: Seconds | None = None
 
 
-class KeyDown(_Action, tag="key_down"):
+class KeyDown(_Action, frozen=True, tag="key_down"):
     """Press a key and keep it down."""
 
     key: str
 
 
-class KeyUp(_Action, tag="key_up"):
+class KeyUp(_Action, frozen=True, tag="key_up"):
     """Release a key."""
 
     key: str
 
 
-class MouseDown(_Action, tag="mouse_down"):
+class MouseDown(_Action, frozen=True, tag="mouse_down"):
     """Press a mouse button and keep it down."""
 
     button: MouseButton = "left"
 
 
-class MouseUp(_Action, tag="mouse_up"):
+class MouseUp(_Action, frozen=True, tag="mouse_up"):
     """Release a mouse button."""
 
     button: MouseButton = "left"
 
 
-class Button(_Action, tag="button"):
+class Button(_Action, frozen=True, tag="button"):
     """A button of the device or its navigation bar."""
 
     name: Literal["back", "home", "recent", "menu", "enter", "power", "volume_up", "volume_down"]
 
 
-class OpenApp(_Action, tag="open_app"):
+class OpenApp(_Action, frozen=True, tag="open_app"):
     """Start an application by name."""
 
     name: str
 
 
-class OpenUrl(_Action, tag="open_url"):
+class OpenUrl(_Action, frozen=True, tag="open_url"):
     """Load an address."""
 
     url: str
 
 
-class Browser(_Action, tag="browser"):
+class Browser(_Action, frozen=True, tag="browser"):
     """A browser's own controls."""
 
     op: Literal["back", "forward", "new_tab", "close_tab", "focus_tab"]
     index: int | None = None
 
 
-class SelectOption(_Action, tag="select_option"):
+class SelectOption(_Action, frozen=True, tag="select_option"):
     """Choose a value of a select element."""
 
     value: str
@@ -171,50 +171,50 @@ class SelectOption(_Action, tag="select_option"):
     bbox: Box | None = None
 
 
-class SelectText(_Action, tag="select_text"):
+class SelectText(_Action, frozen=True, tag="select_text"):
     """Mark text from start to end."""
 
     start: Point
     end: Point
 
 
-class Copy(_Action, tag="copy"):
+class Copy(_Action, frozen=True, tag="copy"):
     """Copy the selection, or the given text."""
 
     text: str | None = None
 
 
-class Wait(_Action, tag="wait"):
+class Wait(_Action, frozen=True, tag="wait"):
     """Do nothing for a while."""
 
     seconds: Seconds | None = None
 
 
-class Answer(_Action, tag="answer"):
+class Answer(_Action, frozen=True, tag="answer"):
     """Tell the user the result that they asked for."""
 
     text: str
 
 
-class AskUser(_Action, tag="ask_user"):
+class AskUser(_Action, frozen=True, tag="ask_user"):
     """Ask the user for something that only they know."""
 
     text: str
 
 
-class Takeover(_Action, tag="takeover"):
+class Takeover(_Action, frozen=True, tag="takeover"):
     """Hand the device to the user."""
 
     text: str
 
 
-class Memorize(_Action, tag="memorize"):
+class Memorize(_Action, frozen=True, tag="memorize"):
     """Note something for later."""
 
     text: str
 
 
-class CallTool(_Action, tag="call_tool"):
+class CallTool(_Action, frozen=True, tag="call_tool"):
     """Call a tool that is no GUI action."""
 
     name: str
@@ -222,18 +222,18 @@ class CallTool(_Action, tag="call_tool"):
     """JSON text."""
 
 
-class Screenshot(_Action, tag="screenshot"):
+class Screenshot(_Action, frozen=True, tag="screenshot"):
     """Ask for a new screenshot."""
 
 
-class Terminate(_Action, tag="terminate"):
+class Terminate(_Action, frozen=True, tag="terminate"):
     """End the episode."""
 
     status: Literal["success", "failure", "infeasible", "already_done", "interrupted"]
     text: str | None = None
 
 
-class Unknown(_Action, tag="unknown"):
+class Unknown(_Action, frozen=True, tag="unknown"):
     """An action that the importer could not understand; `src` holds it."""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import click
 
-from .exceptions import ConfigError, GdpError, InputError, MissingExtraError
+from .exceptions import ConfigError, GdpError, InputError
 
 if TYPE_CHECKING:
     from .stage import Running
@@ -74,7 +74,10 @@ def main() -> None:
 class Report(Protocol):
     """What every stage returns."""
 
-    exit_code: int
+    @property
+    def exit_code(self) -> int:
+        """0 if all is well, 1 if not."""
+        ...
 
     def render_text(self) -> str:
         """Return the report for a person."""
@@ -87,17 +90,18 @@ class Report(Protocol):
 
 def shared_options(function: Command) -> Command:
     """Add the options that every stage has."""
-    for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Name every refused row in the report, not the first 20."),
-        click.option("-q", "--quiet", is_flag=True, help="No report and no progress; errors and the exit code remain."),
-        click.option(
-            "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-            help="Form of the report on stderr.",
-        ),
-        click.option("--fresh", is_flag=True, help="Start over in an output folder that holds an earlier run."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+    fresh = click.option("--fresh", is_flag=True, help="Start over in an output folder that holds an earlier run.")
+    form = click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+        help="Form of the report on stderr.",
+    )  # fmt: skip
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, help="No report and no progress; errors and the exit code remain."
+    )
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, help="Name every refused row in the report, not the first 20."
+    )
+    return fresh(form(quiet(verbose(function))))
 
 
 def seed_option(function: Command) -> Command:
@@ -107,17 +111,16 @@ def seed_option(function: Command) -> Command:
 
 def worker_option(function: Command) -> Command:
     """Add the option that changes only the time."""
-    return click.option(
-        "--workers", type=click.IntRange(1), default=None,
-        help="Worker processes; the result is the same.  [default: all cores]",
-    )(function)  # fmt: skip
+    option = click.option(
+        "--workers", type=click.IntRange(1), help="Worker processes; the result is the same.  [default: all cores]"
+    )
+    return option(function)
 
 
 def output_option(function: Command) -> Command:
     """Add the output folder."""
-    return click.option("-o", "--output", "out", type=click.Path(path_type=Path), required=True, help="New folder.")(
-        function
-    )
+    option = click.option("-o", "--output", "out", type=click.Path(path_type=Path), required=True, help="New folder.")
+    return option(function)
 
 
 def source_path(text: str) -> Path:
@@ -215,10 +218,19 @@ def augment_errors_command(
 @main.command("validate")
 @click.argument("dataset")
 @click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the clean dataset.")
+@click.option("--pixels/--no-pixels", default=True, show_default=True, help="Decode every screenshot.")
 @worker_option
 @shared_options
 def validate_command(
-    *, dataset: str, out: Path | None, workers: int | None, fresh: bool, quiet: bool, form: str, verbose: bool
+    *,
+    dataset: str,
+    out: Path | None,
+    pixels: bool,
+    workers: int | None,
+    fresh: bool,
+    quiet: bool,
+    form: str,
+    verbose: bool,
 ) -> None:
     """Check DATASET; with -o, write the samples that pass.
 
@@ -230,7 +242,7 @@ def validate_command(
         raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
     source = source_path(dataset)
     how = running(workers, fresh=fresh, quiet=quiet)
-    report = stage.run(source, out, how)
+    report = stage.run(source, out, how, pixels=pixels)
     printed = out or (source if report.exit_code == 0 else None)
     finish(report.detailed(verbose), printed, form=form, quiet=quiet)
 
@@ -241,7 +253,9 @@ def validate_command(
 @click.option("--model", help="Model folder or hub id.  [default: a tiny built-in model, for demonstration]")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with hyper-parameters.")
 @click.option("--max-steps", type=click.IntRange(1), help="Stop after this many optimiser steps.")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Print N samples, trained tokens marked; no training.")
+@click.option(
+    "--show", type=click.IntRange(1), metavar="N", help="Print N samples with trained tokens marked, no more."
+)
 @seed_option
 @shared_options
 def train_command(
@@ -252,14 +266,25 @@ def train_command(
 
     Learns exactly the turns with a loss weight; the adapter is saved, reloaded and compared before success is reported.
     """
-    try:
-        from train import config as training
-        from train import run as trainer
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "gdp train", f"found no {error.name}, expected the training packages", "pip install '.[train]'"
-        ) from error
-    raise NotImplementedError
+    if show is None and out is None:
+        raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
+    from train import config as settings
+    from train import run as trainer
+
+    options = trainer.RunOptions(
+        model=model, max_steps=max_steps, show=show or 0, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
+        progress=not quiet and sys.stderr.isatty(),
+    )  # fmt: skip
+    source, config = source_path(dataset), settings.load(config_file)
+    if show is not None:
+        from train import show as shown
+
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        for text in shown.show(source, config, options, colour=colour):
+            click.echo(text)
+        return
+    assert out is not None
+    finish(trainer.run(source, out, config, options), out, form=form, quiet=quiet)
 
 
 def _text_of(path: Path, option: str) -> str:

@@ -27,7 +27,7 @@ class Dataset:
         self.manifest = manifest
         self._shards = {shard.name: shard for shard in manifest.shards}
         self._files: dict[str, pq.ParquetFile] = {}
-        self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray] = OrderedDict()
+        self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray[Any]] = OrderedDict()
 
     @classmethod
     def open(cls, path: Path) -> "Dataset":
@@ -97,7 +97,7 @@ class Dataset:
             value: bytes = self._group(name, group)[row].as_py()
             return value
 
-    def _group(self, name: str, group: int) -> pa.ChunkedArray:
+    def _group(self, name: str, group: int) -> "pa.ChunkedArray[Any]":
         key = (name, group)
         if key not in self._groups:
             self._groups[key] = self._open(name).read_row_group(group, columns=["bytes"]).column(0)

@@ -90,25 +90,30 @@ def read(root: Path, folder: str, path: str) -> bytes:
 
 
 def decode(data: bytes) -> Image.Image:
-    """Return the fully decoded picture, upright, in RGB; raises ImageProblem. `info["format"]` names its format."""
+    """Return the fully decoded picture, upright, in RGB; raises ImageProblem.
+
+    `info["format"]` is jpeg, png or webp where the bytes mean just this picture to every reader.
+    """
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
             raise ImageProblem(
                 "image_too_large", f"found {picture.width}x{picture.height}, expected {MAX_PIXELS} pixels"
             )
-        name = picture.format or ""
+        name = (picture.format or "").lower()
         picture.load()
         if picture.getexif().get(0x0112, 1) != 1:
             picture = ImageOps.exif_transpose(picture)
             name = "rotated"  # its bytes may not pass unchanged: readers disagree on whether to turn it
+        if picture.mode != "RGB" and (picture.has_transparency_data or picture.mode not in {"L", "P", "1"}):
+            name = "converted"  # readers disagree on what shows through
         picture = _opaque(picture)
     except _DECODER_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise ImageProblem(
             "image_broken", f"found a picture that cannot be decoded ({reason}), expected one"
         ) from error
-    picture.info = {"format": name.lower()}
+    picture.info = {"format": name}
     return picture
 
 

@@ -20,7 +20,7 @@ class _Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     """Immutable, refuses unknown fields, leaves defaults out when written."""
 
 
-class Screenshot(_Record):
+class Screenshot(_Record, frozen=True):
     """A stored picture: its path relative to the trajectory file, and its size in pixels."""
 
     path: str
@@ -32,7 +32,7 @@ class Screenshot(_Record):
     """True where marks (set-of-marks, click circles) are burnt into the pixels."""
 
 
-class ScrollState(_Record):
+class ScrollState(_Record, frozen=True):
     """How far an element is scrolled and could be, in pixels of the stored screenshot."""
 
     x: float = 0
@@ -41,7 +41,7 @@ class ScrollState(_Record):
     max_y: float = 0
 
 
-class Element(_Record):
+class Element(_Record, frozen=True):
     """One visible element of the screen; what the source does not say is null."""
 
     bbox: Box
@@ -61,7 +61,7 @@ class Element(_Record):
     """Present on elements that scroll."""
 
 
-class Observation(_Record):
+class Observation(_Record, frozen=True):
     """What the agent sees before it acts."""
 
     image: Screenshot
@@ -77,7 +77,7 @@ class Observation(_Record):
     timestamp: float | None = None
 
 
-class Inbound(_Record):
+class Inbound(_Record, frozen=True):
     """Something that came back since the last response: a reply of the user or of a tool."""
 
     kind: Literal["user_reply", "tool_response", "user_message"]
@@ -85,7 +85,7 @@ class Inbound(_Record):
     tool: str | None = None
 
 
-class StepText(_Record):
+class StepText(_Record, frozen=True):
     """The texts around a step, each null where the source has none."""
 
     observation: str | None = None
@@ -98,14 +98,14 @@ class StepText(_Record):
     memory: str | None = None
 
 
-class Response(_Record):
+class Response(_Record, frozen=True):
     """The verbatim output of the model that acted."""
 
     raw: str
     format: str
 
 
-class Execution(_Record):
+class Execution(_Record, frozen=True):
     """What the environment said about the action."""
 
     status: Literal["ok", "failed", "unparsed", "skipped"]
@@ -113,7 +113,7 @@ class Execution(_Record):
     reward: float | None = None
 
 
-class Label(_Record):
+class Label(_Record, frozen=True):
     """A judgement on a step: role `error` is a mistake, `recovery` the step that repairs `corrects_step`."""
 
     role: Role = "normal"
@@ -124,7 +124,7 @@ class Label(_Record):
     corrects_step: Index | None = None
 
 
-class Step(_Record):
+class Step(_Record, frozen=True):
     """One observation, one response, one or more actions."""
 
     index: Index
@@ -139,7 +139,7 @@ class Step(_Record):
     extra: str | None = None
 
 
-class Source(_Record):
+class Source(_Record, frozen=True):
     """Where a trajectory comes from."""
 
     dataset: str
@@ -150,7 +150,7 @@ class Source(_Record):
     converter_version: str | None = None
 
 
-class Device(_Record):
+class Device(_Record, frozen=True):
     """The recording device; width and height in its own pixels, scale in device pixels per dp or CSS pixel."""
 
     name: str | None = None
@@ -159,14 +159,14 @@ class Device(_Record):
     scale: Annotated[float, Meta(gt=0)] | None = None
 
 
-class Goal(_Record):
+class Goal(_Record, frozen=True):
     """A further wording of the goal."""
 
     kind: Literal["instruction", "template", "refined", "natural", "user"]
     text: str
 
 
-class Outcome(_Record):
+class Outcome(_Record, frozen=True):
     """How the episode ended, and who says so."""
 
     status: Literal["success", "failure", "infeasible", "unknown"]
@@ -175,7 +175,7 @@ class Outcome(_Record):
     reason: str | None = None
 
 
-class Trajectory(_Record):
+class Trajectory(_Record, frozen=True):
     """One recorded episode."""
 
     schema: Literal["gdp.traj/1"]
@@ -195,7 +195,7 @@ class Trajectory(_Record):
     extra: str | None = None
 
 
-class Turn(_Record):
+class Turn(_Record, frozen=True):
     """One decision as a sample shows it; `messages` are a pure function of the turns and the layout."""
 
     step_index: Index
@@ -209,7 +209,7 @@ class Turn(_Record):
     loss_weight: float = 0.0
 
 
-class Part(_Record):
+class Part(_Record, frozen=True):
     """A piece of a message: text, or an index into the sample's images."""
 
     type: Literal["text", "image"]
@@ -217,7 +217,7 @@ class Part(_Record):
     image: Index | None = None
 
 
-class Message(_Record, omit_defaults=False):
+class Message(_Record, frozen=True, omit_defaults=False):
     """One ChatML turn; `loss_weight` is 0 where nothing is learned."""
 
     role: Literal["system", "user", "assistant"]
@@ -225,7 +225,7 @@ class Message(_Record, omit_defaults=False):
     loss_weight: float = 0.0
 
 
-class ImageRef(_Record):
+class ImageRef(_Record, frozen=True):
     """Where a sample's screenshot is stored, and its stored size in pixels."""
 
     sha256: str
@@ -235,7 +235,7 @@ class ImageRef(_Record):
     height: Pixels
 
 
-class Target(_Record):
+class Target(_Record, frozen=True):
     """The trained decision in canonical form, and the box of the element that it aims at."""
 
     step_index: Index
@@ -243,7 +243,7 @@ class Target(_Record):
     bbox: Box | None = None
 
 
-class Sample(_Record):
+class Sample(_Record, frozen=True):
     """One training sample: everything up to and including one decision."""
 
     sample_id: str

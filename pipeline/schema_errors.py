@@ -50,7 +50,8 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
 
 
 def _message(error: ValidationError) -> str:
-    found, rule = error.instance, error.validator_value
+    found: Any = error.instance
+    rule: Any = error.validator_value
     match error.validator:
         case "required":
             missing = next(key for key in rule if key not in found)

@@ -18,7 +18,10 @@ from .store import Run, ShardResult
 class ShardTask(Protocol):
     """A unit of work: everything that a worker needs to make one shard."""
 
-    number: int
+    @property
+    def number(self) -> int:
+        """The shard's number."""
+        ...
 
 
 Task = TypeVar("Task", bound=ShardTask)
@@ -77,6 +80,14 @@ def execute(
                 run.note(result)
             run.finish(_manifest(plan, identity, [run.done[task.number] for task in tasks]))
     return StageReport.of(Dataset.open(out))
+
+
+def rehearse(
+    plan: Plan, tasks: Sequence[Task], work: Callable[[Task], ShardResult], running: Running
+) -> tuple[Manifest, list[ShardResult]]:
+    """Run the tasks of a stage that writes nothing; return the manifest that it would have, and the results."""
+    results = sorted(_results(plan.stage, work, tasks, running), key=lambda result: result.number)
+    return _manifest(plan, {"version": package_version()}, results), results
 
 
 def _results(

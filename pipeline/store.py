@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pyarrow as pa
@@ -46,6 +46,8 @@ class ShardResult(Struct, frozen=True):
     splits: dict[str, int]
     details: dict[str, Any] = {}
     """Further counts that the stage reports."""
+    refused: tuple[Row, ...] = ()
+    """Refused rows, where they are written nowhere."""
 
 
 def temporary_name(name: str) -> str:
@@ -83,6 +85,10 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _codec(column: str) -> Literal["none", "zstd"]:
+    return "none" if column == "bytes" else "zstd"  # screenshots are compressed already
+
+
 class TableWriter:
     """Write rows to one Parquet file under a temporary name; `commit` makes it visible."""
 
@@ -97,8 +103,8 @@ class TableWriter:
         self._writer = pq.ParquetWriter(
             self._temporary,
             schema,
-            compression={field.name: "NONE" if field.name == "bytes" else "ZSTD" for field in schema},
-            use_dictionary=[field.name for field in schema if field.name != "bytes"] if not images else False,
+            compression={field.name: _codec(field.name) for field in schema},
+            use_dictionary=not images,
             write_page_checksum=True,
             write_page_index=True,
             store_schema=True,

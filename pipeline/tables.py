@@ -31,6 +31,10 @@ from .records import (
 Row = dict[str, Any]
 
 
+def _column(name: str, kind: "pa.DataType", *, null: bool = False) -> "pa.Field[Any]":
+    return pa.field(name, kind, nullable=null)
+
+
 class StepFacts(Struct, frozen=True, omit_defaults=True):
     """A step without its observation, as the column `step` holds it."""
 
@@ -61,85 +65,95 @@ class StepRow(Struct, frozen=True):
 
 _IMAGE_REF = pa.struct(
     [
-        pa.field("sha256", pa.string(), nullable=False),
-        pa.field("shard", pa.int32(), nullable=False),
-        pa.field("row", pa.int32(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
+        _column("sha256", pa.string()),
+        _column("shard", pa.int32()),
+        _column("row", pa.int32()),
+        _column("width", pa.int32()),
+        _column("height", pa.int32()),
     ]
 )
-_PART = pa.struct([pa.field("type", pa.string(), nullable=False), ("text", pa.string()), ("image", pa.int32())])
+_PART = pa.struct(
+    [
+        _column("type", pa.string()),
+        _column("text", pa.string(), null=True),
+        _column("image", pa.int32(), null=True),
+    ]
+)
 _MESSAGE = pa.struct(
     [
-        pa.field("role", pa.string(), nullable=False),
-        pa.field("content", pa.list_(_PART), nullable=False),
-        pa.field("loss_weight", pa.float64(), nullable=False),
+        _column("role", pa.string()),
+        _column("content", pa.list_(_PART)),
+        _column("loss_weight", pa.float64()),
     ]
 )
 
 STEPS = pa.schema(
     [
-        pa.field("trajectory_id", pa.string(), nullable=False),
-        pa.field("step_index", pa.int32(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("goal", pa.string(), nullable=False),
-        pa.field("lang", pa.string(), nullable=False),
-        ("app", pa.string()),
-        ("url", pa.string()),
-        pa.field("role", pa.string(), nullable=False),
-        ("scale", pa.float64()),
-        ("image", _IMAGE_REF),  # null where the screenshot could not be used
-        pa.field("observation", pa.large_string(), nullable=False),
-        ("step", pa.large_string()),  # without its observation; null in the row of the final observation
-        pa.field("trajectory", pa.string(), nullable=False),  # without its steps
+        _column("trajectory_id", pa.string()),
+        _column("step_index", pa.int32()),
+        _column("split", pa.string()),
+        _column("goal", pa.string()),
+        _column("lang", pa.string()),
+        _column("app", pa.string(), null=True),
+        _column("url", pa.string(), null=True),
+        _column("role", pa.string()),
+        _column("scale", pa.float64(), null=True),
+        _column("image", _IMAGE_REF, null=True),  # null where the screenshot could not be used
+        _column("observation", pa.large_string()),
+        _column(
+            "step", pa.large_string(), null=True
+        ),  # without its observation; null in the row of the final observation
+        _column("trajectory", pa.string()),  # without its steps
     ]
 )
 
 IMAGES = pa.schema(
     [
-        pa.field("sha256", pa.string(), nullable=False),
-        pa.field("bytes", pa.large_binary(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-        pa.field("format", pa.string(), nullable=False),
-        pa.field("source_sha256", pa.string(), nullable=False),
-        pa.field("source_width", pa.int32(), nullable=False),
-        pa.field("source_height", pa.int32(), nullable=False),
+        _column("sha256", pa.string()),
+        _column("bytes", pa.large_binary()),
+        _column("width", pa.int32()),
+        _column("height", pa.int32()),
+        _column("format", pa.string()),
+        _column("source_sha256", pa.string()),
+        _column("source_width", pa.int32()),
+        _column("source_height", pa.int32()),
     ]
 )
 
 SAMPLES = pa.schema(
     [
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("trajectory_id", pa.string(), nullable=False),
-        pa.field("step_index", pa.int32(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("origin", pa.string(), nullable=False),
-        ("error_kind", pa.string()),
-        pa.field("layout", pa.string(), nullable=False),
-        pa.field("goal", pa.string(), nullable=False),
-        pa.field("lang", pa.string(), nullable=False),
-        pa.field("messages", pa.list_(_MESSAGE), nullable=False),
-        pa.field("images", pa.list_(_IMAGE_REF), nullable=False),
-        pa.field("turns", pa.large_string(), nullable=False),
-        pa.field("target", pa.string(), nullable=False),
-        pa.field("text_tokens_estimate", pa.int32(), nullable=False),
-        pa.field("image_tokens", pa.int32(), nullable=False),
-        pa.field("provenance", pa.string(), nullable=False),
+        _column("sample_id", pa.string()),
+        _column("trajectory_id", pa.string()),
+        _column("step_index", pa.int32()),
+        _column("split", pa.string()),
+        _column("origin", pa.string()),
+        _column("error_kind", pa.string(), null=True),
+        _column("layout", pa.string()),
+        _column("goal", pa.string()),
+        _column("lang", pa.string()),
+        _column("messages", pa.list_(_MESSAGE)),
+        _column("images", pa.list_(_IMAGE_REF)),
+        _column("turns", pa.large_string()),
+        _column("target", pa.string()),
+        _column("text_tokens_estimate", pa.int32()),
+        _column("image_tokens", pa.int32()),
+        _column("provenance", pa.string()),
     ]
 )
 
 REJECTED = pa.schema(
     [
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("scope", pa.string(), nullable=False),  # trajectory or sample: which flow of the manifest counts it
-        pa.field("code", pa.string(), nullable=False),
-        pa.field("where", pa.string(), nullable=False),
-        pa.field("message", pa.string(), nullable=False),
-        ("trajectory_id", pa.string()),
-        ("step_index", pa.int32()),
-        ("sample_id", pa.string()),
-        ("row", pa.large_string()),  # the refused sample as JSON, where there was one: nothing is lost
+        _column("stage", pa.string()),
+        _column("scope", pa.string()),  # trajectory or sample: which flow of the manifest counts it
+        _column("code", pa.string()),
+        _column("where", pa.string()),
+        _column("message", pa.string()),
+        _column("trajectory_id", pa.string(), null=True),
+        _column("step_index", pa.int32(), null=True),
+        _column("sample_id", pa.string(), null=True),
+        _column(
+            "row", pa.large_string(), null=True
+        ),  # the refused sample as JSON, where there was one: nothing is lost
     ]
 )
 

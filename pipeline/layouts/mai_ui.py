@@ -147,7 +147,7 @@ class MaiUi:
             case Terminate(status="success" | "failure" | "infeasible" as status):
                 return {"action": "terminate", "status": "success" if status == "success" else "fail"}
             case _:
-                return _no_call(action)
+                raise _no_call(action)
 
     def _gesture(self, action: Swipe | Drag | Scroll) -> dict[str, Any]:
         match action:
@@ -162,7 +162,7 @@ class MaiUi:
                 place = {} if point is None else {"coordinate": to_grid(point, self.scale)}
                 return {"action": "swipe", "direction": OPPOSITE[content], **place}
             case _:
-                return _no_call(action)
+                raise _no_call(action)
 
     def _drag(self, start: tuple[float, float], end: tuple[float, float]) -> dict[str, Any]:
         ends = {"start_coordinate": to_grid(start, self.scale), "end_coordinate": to_grid(end, self.scale)}
@@ -199,6 +199,6 @@ class MaiUi:
                 raise GrammarError(f"found action {name!r}, expected one that the layout declares")
 
 
-def _no_call(action: Action) -> dict[str, Any]:
+def _no_call(action: Action) -> GrammarError:
     kind = type(action).__struct_config__.tag
-    raise GrammarError(f"found {kind} with arguments that mai-ui has no call for, expected one of its actions")
+    return GrammarError(f"found {kind} with arguments that mai-ui has no call for, expected one of its actions")

@@ -172,7 +172,7 @@ class Qwen3VL:
             case Terminate(status="success" | "failure" | "infeasible" as status):
                 return {"action": "terminate", "status": "success" if status == "success" else "failure"}
             case _:
-                return _no_call(action)
+                raise _no_call(action)
 
     def _action(self, arguments: Arguments) -> Action:
         name = arguments.text("action")
@@ -220,7 +220,7 @@ def _finger(action: Swipe | Drag | Scroll) -> tuple[Point, Point]:
         case Scroll(point=point, unit="page", modifiers=()) if point is not None:
             return _against(point, action.dx or 0.0, action.dy or 0.0)
         case _:
-            return _no_call(action)
+            raise _no_call(action)
 
 
 def _against(point: Point, dx: float, dy: float) -> tuple[Point, Point]:
@@ -237,6 +237,6 @@ def _against(point: Point, dx: float, dy: float) -> tuple[Point, Point]:
     return (x1, y1), (x2, y2)
 
 
-def _no_call(action: Action) -> Any:
+def _no_call(action: Action) -> GrammarError:
     kind = type(action).__struct_config__.tag
-    raise GrammarError(f"found {kind} with arguments that qwen3-vl has no call for, expected one of its actions")
+    return GrammarError(f"found {kind} with arguments that qwen3-vl has no call for, expected one of its actions")

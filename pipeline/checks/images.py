@@ -1,0 +1,57 @@
+"""Each screenshot exists, decodes whole, has the recorded size and hash, and keeps the resolution contract."""
+
+import hashlib
+from collections.abc import Iterator
+
+from pipeline.exceptions import InputError
+from pipeline.geometry import smart_resize
+from pipeline.images import ImageProblem, decode
+from pipeline.records import ImageRef, Sample
+
+from .check import Context, Finding
+
+
+def check(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield what is wrong with the sample's screenshots; each stored one is decoded once a shard."""
+    contract = context.manifest.contract
+    for number, ref in enumerate(sample.images):
+        path = f"$.images[{number}]"
+        expected = smart_resize(
+            ref.width,
+            ref.height,
+            factor=contract.factor,
+            min_pixels=contract.min_pixels,
+            max_pixels=contract.max_pixels,
+        )
+        if expected != (ref.width, ref.height):
+            size = f"{expected[0]}x{expected[1]}"
+            yield Finding(
+                path, f"found {ref.width}x{ref.height}, expected {size} as the model's processor would make it"
+            )
+        if context.pixels and (problem := _problem(ref, context)) is not None:
+            yield Finding(path, problem)
+    if len(sample.images) > contract.history_images:
+        message = f"found {len(sample.images)} screenshots, expected at most {contract.history_images}"
+        yield Finding("$.images", message)
+
+
+def _problem(ref: ImageRef, context: Context) -> str | None:
+    key = (ref.shard, ref.row)
+    if key not in context.pictures:
+        context.pictures[key] = _look(ref, context)
+    return context.pictures[key]
+
+
+def _look(ref: ImageRef, context: Context) -> str | None:
+    try:
+        data = context.dataset.image(ref)
+        if hashlib.sha256(data).hexdigest() != ref.sha256:
+            return f"found other bytes than the recorded sha256 {ref.sha256[:12]}…, expected those"
+        picture = decode(data)
+    except InputError as error:
+        return f"{error.where}: {error.message}"
+    except ImageProblem as problem:
+        return problem.message
+    if picture.size != (ref.width, ref.height):
+        return f"found {picture.width}x{picture.height} pixels, expected {ref.width}x{ref.height} as recorded"
+    return None

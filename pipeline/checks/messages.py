@@ -1,0 +1,66 @@
+"""The messages are a conversation that the layout would render, with exactly one trained turn, the last."""
+
+import re
+from collections.abc import Iterator
+
+from pipeline.layouts import GrammarError
+from pipeline.records import Message, Sample
+
+from .check import Context, Finding
+
+SPECIAL = re.compile(r"<\|[a-z_]+\|>")
+"""How the Qwen families spell their control tokens."""
+
+
+def check(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield what is wrong with the structure, the weights, the responses and the texts."""
+    yield from _structure(sample)
+    yield from _texts(sample.messages)
+    refused = next((reason for turn in sample.turns if (reason := context.layout.refuse(turn))), None)
+    if refused is not None:
+        yield Finding("$.turns", refused)
+        return
+    yield from _responses(sample, context)
+
+
+def _structure(sample: Sample) -> Iterator[Finding]:
+    roles = [message.role for message in sample.messages]
+    if roles[:2] != ["system", "user"] or roles[-1] != "assistant" or "system" in roles[1:]:
+        message = f"found roles {' '.join(roles[:2])} … {roles[-1]}, expected system user … assistant"
+        yield Finding("$.messages", message)
+    trained = [n for n, message in enumerate(sample.messages) if message.loss_weight > 0]
+    if trained != [len(roles) - 1]:
+        yield Finding("$.messages", f"found trained turns {trained}, expected only the last, {len(roles) - 1}")
+    if any(message.role != "assistant" for message in sample.messages if message.loss_weight > 0):
+        yield Finding("$.messages", "found a loss weight on a turn that is not the assistant's, expected 0 there")
+    shown = [part.image for message in sample.messages for part in message.content if part.type == "image"]
+    if shown != list(range(len(sample.images))):
+        yield Finding("$.messages", f"found images {shown}, expected each of {len(sample.images)} once, in order")
+
+
+def _texts(messages: tuple[Message, ...]) -> Iterator[Finding]:
+    for number, message in enumerate(messages):
+        for place, part in enumerate(message.content):
+            path = f"$.messages[{number}].content[{place}].text"
+            if part.type == "text" and not (part.text or "").strip():
+                yield Finding(path, "found an empty text, expected words")
+            if part.text and message.role != "system" and (spelled := SPECIAL.search(part.text)):
+                yield Finding(path, f"found text that spells the control token {spelled[0]}, expected none")
+
+
+def _responses(sample: Sample, context: Context) -> Iterator[Finding]:
+    rendered = context.layout.render(sample.goal, sample.turns, context.manifest.system_prompt)
+    if rendered != sample.messages:
+        place = next((n for n, (a, b) in enumerate(zip(rendered, sample.messages, strict=False)) if a != b),
+                     min(len(rendered), len(sample.messages)))  # fmt: skip
+        yield Finding(f"$.messages[{place}]", "found another text than the turns render to, expected the same")
+    for number, turn in enumerate(sample.turns):
+        text = context.layout.response(turn)
+        try:
+            reply = context.layout.parse(text)
+        except GrammarError as error:
+            yield Finding(f"$.turns[{number}]", f"{error} (the response does not parse)")
+            continue
+        again = type(turn)(turn.step_index, (reply.action,), thought=reply.thought, instruction=reply.instruction)
+        if context.layout.response(again) != text:
+            yield Finding(f"$.turns[{number}]", "found a response that reads back differently, expected the same")

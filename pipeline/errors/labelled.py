@@ -1,0 +1,48 @@
+"""`labelled`: a mistake that the recording itself contains and repairs, as the source labels it.
+
+Nothing is invented: turns and screens are the recorded ones. The sample of the repairing step becomes an
+error-correction sample; its thought is completed where it does not say what went wrong.
+"""
+
+import re
+
+from msgspec.structs import replace
+
+from pipeline.compose import Shown
+
+from .kind import Episode, Proposal, Refusal
+from .thoughts import say
+
+_DIAGNOSIS = re.compile(
+    r"\b(wrong|mistake|mistaken|mistakenly|instead|unchanged|nothing|no effect|not what|did not|didn't|does not|"
+    r"doesn't|isn't|is not|not the|accident\w*|error)\b|错|误|没有|并不|不是|没反应|无效|不对|不能",
+    re.IGNORECASE,
+)
+
+
+class Labelled:
+    """The kind `labelled`."""
+
+    name = "labelled"
+    meaning = "a recorded mistake and its recorded repair"
+    replaces = True
+
+    def propose(self, episode: Episode, index: int) -> Proposal | Refusal | None:
+        """Return the recorded history of a repairing step."""
+        facts = episode.steps[index].facts
+        if facts is None or facts.label.role != "recovery":
+            return None
+        wrong = facts.label.corrects_step
+        if wrong is None:
+            wrong = next((n for n in range(index - 1, -1, -1) if episode.role(n) == "error"), None)
+        if wrong is None or episode.role(wrong) != "error":
+            return Refusal("no_labelled_error")
+        target = episode.turn(index)
+        thought = (target.turn.thought or "").strip()
+        if not _DIAGNOSIS.search(thought):
+            slip = episode.turn(wrong).turn.instruction or ""
+            diagnosis = say("labelled_diagnosis", episode.lang, episode.seed, episode.name, index, slip=slip)
+            gap = "" if episode.lang == "zh" else " "
+            thought = f"{diagnosis}{gap}{thought}".strip()
+        corrected = Shown(replace(target.turn, thought=thought), target.image)
+        return Proposal((*episode.shown(index), corrected), bbox=None, evidence=index - wrong + 1)

@@ -1,0 +1,130 @@
+"""Check a dataset before a GPU hour is spent on it; keep bad samples out, with the reason.
+
+Planning reads ids, goals and splits of all samples to find what no single shard can show: leaks between train and val,
+repeated ids. A shard is then a pure function of its rows: every check of `pipeline.checks` on every sample.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from . import layouts
+from .checks import CHECKS, Context
+from .dataset import Dataset
+from .manifest import Flow
+from .records import Sample
+from .report import StageReport
+from .stage import Plan, Running, execute, rehearse
+from .store import ShardResult, ShardWriter, link_shard
+from .tables import rejected_row, sample_row
+
+
+class ValidateTask(Struct, frozen=True):
+    """One shard, and what the whole dataset says about its samples."""
+
+    number: int
+    source: str
+    out: str | None
+    pixels: bool
+    leaking: frozenset[str]
+    repeated: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """How errors call the task."""
+        return f"validate {self.number:05d}"
+
+
+def run(source: Path, out: Path | None, running: Running, *, pixels: bool = True) -> StageReport:
+    """Check the dataset `source`; with `out`, write what passes."""
+    dataset = Dataset.open(source)
+    manifest = dataset.manifest
+    leaking, repeated = _across(dataset)
+    tasks = [
+        ValidateTask(
+            number=number,
+            source=str(source.resolve()),
+            out=None if out is None else str(out.resolve()),
+            pixels=pixels,
+            leaking=leaking,
+            repeated=repeated,
+        )
+        for number in manifest.shard_numbers()
+    ]
+    plan = Plan(
+        stage="validate",
+        seed=manifest.seed,
+        config={"checks": list(CHECKS), "pixels": pixels},
+        input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
+        contract=manifest.contract,
+        image=manifest.image,
+        system_prompt=manifest.system_prompt,
+    )
+    if out is not None:
+        return execute(plan, out, tasks, validate_shard, running)
+    would_be, results = rehearse(plan, tasks, validate_shard, running)
+    return StageReport(source, would_be, tuple(row for result in results for row in result.refused))
+
+
+def validate_shard(task: ValidateTask) -> ShardResult:
+    """Check the samples of a shard; write those that pass, if there is an output."""
+    dataset = Dataset.open(Path(task.source))
+    context = Context(
+        dataset=dataset,
+        layout=layouts.get(dataset.manifest.contract.layout),
+        leaking=task.leaking,
+        repeated=task.repeated,
+        pixels=task.pixels,
+    )
+    kept: list[Sample] = []
+    refused: list[dict[str, Any]] = []
+    counts: Counter[str] = Counter()
+    n_samples = 0
+    for index, sample in enumerate(dataset.shard_samples(task.number)):
+        n_samples += 1
+        found = [(name, finding) for name, check in CHECKS.items() for finding in check(sample, context)]
+        counts.update(name for name, _ in found)
+        if not found:
+            kept.append(sample)
+            continue
+        code, finding = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        where = f"samples/{task.number:05d}.parquet[{index}] {finding.path}"
+        refused.append(rejected_row("validate", "sample", code, where, finding.message + more, sample=sample))
+    return ShardResult(
+        number=task.number,
+        shards=() if task.out is None else _write(task, dataset, kept, refused),
+        counts={"samples": Flow(into=n_samples, out=len(kept), rejected=len(refused))},
+        rejected=dict(Counter(row["code"] for row in refused)),
+        splits=dict(Counter(sample.split for sample in kept)),
+        details={"findings": {name: counts[name] for name in CHECKS}},
+        refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
+    )
+
+
+def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:
+    out = Path(task.out or "")
+    metadata = {"layout": dataset.manifest.contract.layout, "stage": "validate"}
+    with ShardWriter(out, task.number, ("samples", "rejected"), metadata) as writer:
+        for sample in kept:
+            writer.write("samples", sample_row(sample))
+        for row in (*dataset.rows("rejected", task.number), *refused):
+            writer.write("rejected", row)
+        shards = writer.commit()
+    linked = (dataset.shard(table, task.number) for table in ("steps", "images"))
+    return shards + tuple(link_shard(dataset.path, out, shard) for shard in linked if shard is not None)
+
+
+def _across(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the trajectories and goals on both sides of the split, and the ids that repeat."""
+    sides: dict[str, set[str]] = {}
+    ids: Counter[str] = Counter()
+    for number in dataset.manifest.shard_numbers():
+        for row in dataset.rows("samples", number, ["sample_id", "trajectory_id", "goal", "split"]):
+            ids[row["sample_id"]] += 1
+            for key in (f"trajectory {row['trajectory_id']}", f"goal {row['goal']}"):
+                sides.setdefault(key, set()).add(row["split"])
+    leaking = frozenset(key for key, splits in sides.items() if len(splits) > 1)
+    return leaking, frozenset(name for name, times in ids.items() if times > 1)
