@@ -130,7 +130,7 @@ def source_path(text: str) -> Path:
     """
     if text != "-":
         return Path(text)
-    lines = click.get_text_stream("stdin").read().split("\n")
+    lines = sys.stdin.read().split("\n")
     paths = [line for line in lines if line.strip()]
     if len(paths) != 1:
         found = "nothing" if not paths else f"{len(paths)} lines"
@@ -266,25 +266,27 @@ def train_command(
 
     Learns exactly the turns with a loss weight; the adapter is saved, reloaded and compared before success is reported.
     """
-    if show is None and out is None:
-        raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
     from train import config as settings
     from train import run as trainer
 
-    options = trainer.RunOptions(
-        model=model, max_steps=max_steps, show=show or 0, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
-        progress=not quiet and sys.stderr.isatty(),
-    )  # fmt: skip
-    source, config = source_path(dataset), settings.load(config_file)
     if show is not None:
+        if out or config_file or max_steps or fresh:
+            raise ConfigError(
+                "--show", "found it beside -o, --config, --max-steps or --fresh, expected it without them"
+            )
         from train import show as shown
 
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        for text in shown.show(source, config, options, colour=colour):
+        for text in shown.show(source_path(dataset), show, model, colour=colour):
             click.echo(text)
         return
-    assert out is not None
-    finish(trainer.run(source, out, config, options), out, form=form, quiet=quiet)
+    if out is None:
+        raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
+    options = trainer.RunOptions(
+        model=model, max_steps=max_steps, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
+        progress=not quiet and sys.stderr.isatty(),
+    )  # fmt: skip
+    finish(trainer.run(source_path(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
 
 
 def _text_of(path: Path, option: str) -> str:

@@ -2,13 +2,20 @@
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
 from pipeline import slice as slice_stage
+from pipeline.dataset import Dataset
 from pipeline.stage import Running
+from train.config import load
+from train.quiet import quietly
+from train.report import TrainReport
+from train.run import RunOptions, run
 
 COLOURS = {"red": (200, 40, 40), "green": (30, 150, 60), "blue": (40, 70, 200), "black": (20, 20, 20)}
 PLACES = ((0.25, 0.3), (0.75, 0.3), (0.25, 0.7), (0.75, 0.7))
@@ -28,7 +35,7 @@ def screen(path: Path, rng: random.Random, page: int) -> dict[str, tuple[float, 
 
 def write_trajectories(folder: Path, count: int, seed: int = 0) -> Path:
     """Write `count` trajectories of four steps: press three buttons that the goal names, then say that it is done."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  pictures, no secrets
     for number in range(count):
         home = folder / f"t{number:03d}"
         home.mkdir(parents=True)
@@ -61,5 +68,51 @@ def make_dataset(folder: Path, count: int, **settings: object) -> Path:
 
 @pytest.fixture(scope="session")
 def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of 32 samples, 24 of them for training."""
+    """Return a dataset of 32 samples, 24 of them for training."""
     return make_dataset(tmp_path_factory.mktemp("world"), 8, val_fraction=0.25)
+
+
+@pytest.fixture(autouse=True)
+def quiet_libraries() -> Iterator[None]:
+    """Run every test as the command does: with the training libraries' deprecations silenced."""
+    with quietly():
+        yield
+
+
+@pytest.fixture(scope="session")
+def dataset(dataset_folder: Path) -> Dataset:
+    """Return the opened dataset."""
+    return Dataset.open(dataset_folder)
+
+
+@pytest.fixture(scope="session")
+def demo_run(dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainReport]:
+    """Return a run of the built-in model of 14 steps, and its report."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    return out, run(dataset_folder, out, load(None), RunOptions(max_steps=14, quiet=True))
+
+
+@pytest.fixture(scope="session")
+def base(demo_run: tuple[Path, TrainReport], dataset: Dataset) -> Any:
+    """Return the built-in model as a model folder like any other."""
+    from train import model
+
+    with quietly():
+        return model.find(str(demo_run[0] / "base"), dataset, demo_run[0])
+
+
+@pytest.fixture(scope="session")
+def encoder(base: Any, dataset: Dataset) -> Any:
+    """Return what turns samples into tokens for the built-in model."""
+    from train.data import Encoder
+
+    return Encoder(base.processor, dataset.manifest.contract, "tiny")
+
+
+@pytest.fixture(scope="session")
+def examples(dataset: Dataset, encoder: Any) -> Any:
+    """Return the train split, ready for batches."""
+    from train.data import Examples, select
+
+    items, _ = select(dataset.samples("train"), encoder, max_images=8, max_tokens=10_000)
+    return Examples(dataset, encoder, items)
