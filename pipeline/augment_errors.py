@@ -8,7 +8,6 @@ over. Each new sample is composed from the recorded steps by the same code that 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -18,6 +17,7 @@ from .compose import Setting
 from .dataset import Dataset
 from .errors import KINDS
 from .exceptions import ConfigError
+from .place import Place, Where
 from .report import StageReport
 from .stage import Plan, Running, execute
 
@@ -50,8 +50,9 @@ def choose_kinds(wanted: Sequence[str], excluded: Sequence[str]) -> tuple[str, .
     return kinds
 
 
-def run(source: Path, out: Path, config: AugmentConfig, running: Running) -> StageReport:
+def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> StageReport:
     """Augment the dataset `source` into the dataset `out`."""
+    source, out = Place.of(source), Place.of(out)
     dataset = Dataset.open(source)
     manifest, contract = dataset.manifest, dataset.manifest.contract
     setting = Setting(contract.layout, contract.history_images, contract.factor, manifest.system_prompt)
@@ -59,8 +60,8 @@ def run(source: Path, out: Path, config: AugmentConfig, running: Running) -> Sta
     tasks = [
         AugmentTask(
             number=number,
-            source=str(source.resolve()),
-            out=str(out.resolve()),
+            source=str(source.absolute()),
+            out=str(out.absolute()),
             setting=setting,
             rate=config.rate,
             kinds=config.kinds,

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby, zip_longest
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -13,9 +12,10 @@ from .dataset import Dataset
 from .errors import KINDS, Episode, Proposal, Refusal
 from .layouts import Layout, visible_turns
 from .manifest import Flow
+from .place import Place
 from .records import Sample
 from .screen import target_box
-from .store import ShardResult, ShardWriter, link_shard
+from .shards import ShardResult, ShardWriter, take_over
 from .tables import sample_row
 
 
@@ -44,7 +44,7 @@ class _Candidate(Struct, frozen=True):
 
 def augment_shard(task: AugmentTask) -> ShardResult:
     """Write the samples of a shard, the promoted and the added ones among them."""
-    dataset, out = Dataset.open(Path(task.source)), Path(task.out)
+    dataset, out = Dataset.open(task.source), Place(task.out)
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in task.kinds}
     samples = list(dataset.shard_samples(task.number))
     by_place = {(sample.trajectory_id, sample.step_index): sample for sample in samples if sample.origin == "clean"}
@@ -64,8 +64,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
         for sample in final:
             writer.write("samples", sample_row(sample))
         shards = writer.commit()
-    linked = (dataset.shard(table, task.number) for table in ("steps", "images", "rejected"))
-    shards += tuple(link_shard(dataset.path, out, shard) for shard in linked if shard is not None)
+    shards += take_over(dataset, out, task.number, ("steps", "images", "rejected"))
     return ShardResult(
         number=task.number,
         shards=shards,

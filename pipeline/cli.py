@@ -16,6 +16,7 @@ import click
 from .exceptions import ConfigError, GdpError, InputError
 
 if TYPE_CHECKING:
+    from .place import Place
     from .stage import Running
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -119,24 +120,26 @@ def worker_option(function: Command) -> Command:
 
 def output_option(function: Command) -> Command:
     """Add the output folder."""
-    option = click.option("-o", "--output", "out", type=click.Path(path_type=Path), required=True, help="New folder.")
+    option = click.option("-o", "--output", "out", required=True, help="New folder or URL.")
     return option(function)
 
 
-def source_path(text: str) -> Path:
+def source_place(text: str) -> "Place":
     """Return the input folder; `-` is the folder that the stage before this one printed.
 
     Raises InputError where that stage printed none, which is how a chain stops at the first failing stage.
     """
+    from .place import Place
+
     if text != "-":
-        return Path(text)
+        return Place(text)
     lines = sys.stdin.read().split("\n")
     paths = [line for line in lines if line.strip()]
     if len(paths) != 1:
         found = "nothing" if not paths else f"{len(paths)} lines"
         raise InputError("stdin", f"found {found}, expected the folder that the stage before this one printed",
                          "see what that stage says above")  # fmt: skip
-    return Path(paths[0])
+    return Place(paths[0])
 
 
 def running(workers: int | None, *, fresh: bool, quiet: bool) -> "Running":
@@ -147,7 +150,7 @@ def running(workers: int | None, *, fresh: bool, quiet: bool) -> "Running":
     return Running(workers=count, fresh=fresh, progress=not quiet and sys.stderr.isatty())
 
 
-def finish(report: Report, out: Path | None, *, form: str, quiet: bool) -> NoReturn:
+def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoReturn:
     """Show the report on stderr, print the folder on stdout, exit."""
     if not quiet:
         text = json.dumps(report.to_dict(), ensure_ascii=False) if form == "json" else report.render_text()
@@ -176,7 +179,7 @@ def finish(report: Report, out: Path | None, *, form: str, quiet: bool) -> NoRet
 @worker_option
 @shared_options
 def slice_command(
-    *, trajectories: str, out: Path, system_prompt: Path | None, workers: int | None, fresh: bool, quiet: bool,
+    *, trajectories: str, out: str, system_prompt: Path | None, workers: int | None, fresh: bool, quiet: bool,
     form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Cut TRAJECTORIES into samples: one for each decision.
@@ -187,7 +190,7 @@ def slice_command(
 
     prompt = _text_of(system_prompt, "--system-prompt") if system_prompt else None
     config = stage.SliceConfig(system_prompt=prompt, **options)
-    report = stage.run(source_path(trajectories), out, config, running(workers, fresh=fresh, quiet=quiet))
+    report = stage.run(source_place(trajectories), out, config, running(workers, fresh=fresh, quiet=quiet))
     finish(report.detailed(verbose), out, form=form, quiet=quiet)
 
 
@@ -201,7 +204,7 @@ def slice_command(
 @worker_option
 @shared_options
 def augment_errors_command(
-    *, dataset: str, out: Path, rate: float, kinds: tuple[str, ...], excluded: tuple[str, ...], seed: int,
+    *, dataset: str, out: str, rate: float, kinds: tuple[str, ...], excluded: tuple[str, ...], seed: int,
     workers: int | None, fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Add samples to DATASET in which the agent errs and recovers.
@@ -211,20 +214,20 @@ def augment_errors_command(
     from . import augment_errors as stage
 
     config = stage.AugmentConfig(rate=rate, kinds=stage.choose_kinds(kinds, excluded), seed=seed)
-    report = stage.run(source_path(dataset), out, config, running(workers, fresh=fresh, quiet=quiet))
+    report = stage.run(source_place(dataset), out, config, running(workers, fresh=fresh, quiet=quiet))
     finish(report.detailed(verbose), out, form=form, quiet=quiet)
 
 
 @main.command("validate")
 @click.argument("dataset")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the clean dataset.")
+@click.option("-o", "--output", "out", help="New folder or URL for the clean dataset.")
 @click.option("--pixels/--no-pixels", default=True, show_default=True, help="Decode every screenshot.")
 @worker_option
 @shared_options
 def validate_command(
     *,
     dataset: str,
-    out: Path | None,
+    out: str | None,
     pixels: bool,
     workers: int | None,
     fresh: bool,
@@ -240,7 +243,7 @@ def validate_command(
 
     if fresh and out is None:
         raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
-    source = source_path(dataset)
+    source = source_place(dataset)
     how = running(workers, fresh=fresh, quiet=quiet)
     report = stage.run(source, out, how, pixels=pixels)
     printed = out or (source if report.exit_code == 0 else None)
@@ -277,7 +280,7 @@ def train_command(
         from train import show as shown
 
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        for text in shown.show(source_path(dataset), show, model, colour=colour):
+        for text in shown.show(source_place(dataset), show, model, colour=colour):
             click.echo(text)
         return
     if out is None:
@@ -286,7 +289,7 @@ def train_command(
         model=model, max_steps=max_steps, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
         progress=not quiet and sys.stderr.isatty(),
     )  # fmt: skip
-    finish(trainer.run(source_path(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
+    finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
 
 
 def _text_of(path: Path, option: str) -> str:

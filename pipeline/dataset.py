@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .exceptions import InputError
-from .manifest import Manifest, Shard
+from .manifest import MANIFEST, Manifest, Shard
+from .place import Place, Where
 from .records import ImageRef, Sample, Split
-from .store import MANIFEST
 from .tables import Row, StepRow, sample_from_row, step_from_row
+
+DAMAGED_HINT = "run the stage that wrote it again, with --fresh"
 
 CACHED_ROW_GROUPS = 8
 """About 128 MB of screenshots at most."""
@@ -22,34 +23,43 @@ CACHED_ROW_GROUPS = 8
 class Dataset:
     """A dataset on disk; picklable, so every worker process opens its own files."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
-        self.path = path
+    def __init__(self, place: Place, manifest: Manifest) -> None:
+        self.place = place
         self.manifest = manifest
         self._shards = {shard.name: shard for shard in manifest.shards}
         self._files: dict[str, pq.ParquetFile] = {}
         self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray[Any]] = OrderedDict()
 
     @classmethod
-    def open(cls, path: Path) -> "Dataset":
-        """Open the dataset in the folder; raises InputError if there is none or its manifest is broken."""
-        if not path.is_dir():
-            found = "a file" if path.exists() else "nothing there"
-            raise InputError(str(path), f"found {found}, expected a dataset folder", "gdp slice TRAJECTORIES -o OUT")
-        file = path / MANIFEST
+    def open(cls, where: Where) -> "Dataset":
+        """Open the dataset in a folder or URL; raises InputError if there is none or its manifest is broken."""
+        place = Place.of(where)
         try:
-            data = file.read_bytes()
+            data = place.read(MANIFEST)
+        except NotADirectoryError:
+            raise InputError(str(place), "found a file, expected a dataset folder") from None
         except FileNotFoundError:
-            raise InputError(
-                str(path), f"found no {MANIFEST}, expected a dataset", "run the stage that writes it to its end"
-            ) from None
+            if not place.exists():
+                hint = "gdp slice TRAJECTORIES -o OUT makes one"
+                raise InputError(str(place), "found nothing there, expected a dataset folder", hint) from None
+            hint = "run the stage that writes it to its end"
+            raise InputError(str(place), f"found no {MANIFEST}, expected a dataset", hint) from None
+        except OSError as error:
+            raise InputError(str(place), f"cannot read it ({error}), expected a dataset") from error
         try:
             manifest = msgspec.json.decode(data, type=Manifest)
         except msgspec.DecodeError as error:
-            raise InputError(str(file), f"found {error}, expected a manifest", "run the stage again") from error
-        return cls(path, manifest)
+            where_ = f"{place}/{MANIFEST}"
+            raise InputError(where_, f"found {error}, expected a manifest", "run the stage again") from error
+        return cls(place, manifest)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Dataset, (self.path, self.manifest))
+        return (Dataset, (self.place, self.manifest))
+
+    @property
+    def path(self) -> str:
+        """The folder or URL, as it was given."""
+        return str(self.place)
 
     def shard(self, table: str, number: int) -> Shard | None:
         """Return the manifest's entry of a shard, None if the table has no such shard."""
@@ -108,15 +118,15 @@ class Dataset:
 
     def _open(self, name: str) -> pq.ParquetFile:
         if name not in self._files:
-            path = self.path / name
             shard = self._shards.get(name)
             if shard is None:
-                raise InputError(str(path), "found a shard that the manifest does not name", "run the stage again")
-            size = path.stat().st_size
-            if size != shard.bytes:
+                raise InputError(f"{self.path}/{name}", "found a shard that the manifest does not name, expected none")
+            size = self.place.size(name)
+            if size is not None and size != shard.bytes:
                 message = f"found {size} bytes, expected {shard.bytes}: the shard is damaged"
-                raise InputError(str(path), message, "run the stage that wrote it again with --fresh")
-            self._files[name] = pq.ParquetFile(path, page_checksum_verification=True)
+                raise InputError(f"{self.path}/{name}", message, DAMAGED_HINT)
+            file = self.place.open(name)
+            self._files[name] = pq.ParquetFile(file, page_checksum_verification=True)
         return self._files[name]
 
     def _explained(self, what: str) -> "_Explained":
@@ -137,6 +147,5 @@ class _Explained:
             raise InputError(self.where, "found no file, expected the shard that the manifest names") from error
         if isinstance(error, OSError | pa.ArrowException | IndexError):
             reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-            raise InputError(
-                self.where, f"found a damaged shard ({reason}), expected readable Parquet", "run the stage again"
-            ) from error
+            message = f"found a damaged shard ({reason}), expected readable Parquet"
+            raise InputError(self.where, message, DAMAGED_HINT) from error

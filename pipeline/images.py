@@ -8,13 +8,14 @@ import hashlib
 import io
 import struct
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from msgspec import Struct
 from PIL import Image, ImageOps
 
 from .geometry import smart_resize
+from .place import Place
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 40_000_000
@@ -67,26 +68,34 @@ class Stored(Struct, frozen=True):
     source_height: int
 
 
-def read(root: Path, folder: str, path: str) -> bytes:
+def read(source: Place, folder: str, path: str) -> bytes:
     """Return the bytes of a picture that a trajectory names; raises ImageProblem if it may not or cannot be read.
 
-    `root` is the source folder (resolved), `folder` the trajectory's own below it, `path` what the record says.
+    `folder` is the trajectory's own, below the source; `path` is what the record says.
     """
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or any(bad in path for bad in ("\0", "\\", "://")):
         raise ImageProblem("path_escape", f"found path {path!r}, expected one below the trajectory's folder")
+    name = str(PurePosixPath(folder, path))
     try:
-        file = (root / folder / path).resolve(strict=True)
-    except OSError:
+        if source.local is not None:
+            root = source.local.resolve()
+            if not (root / name).resolve(strict=True).is_relative_to(root):
+                message = f"found path {path!r} that leads out of the source folder, expected one below it"
+                raise ImageProblem("path_escape", message)
+        size = source.size(name)
+        if size is None:
+            raise ImageProblem("image_missing", f"found no file {path!r}, expected a screenshot")
+        if size > MAX_BYTES:
+            raise ImageProblem("image_too_large", f"found {size} bytes in {path!r}, expected at most {MAX_BYTES}")
+        if size == 0:
+            raise ImageProblem("image_broken", f"found an empty file {path!r}, expected a screenshot")
+        return source.read(name)
+    except FileNotFoundError:
         raise ImageProblem("image_missing", f"found no file {path!r}, expected a screenshot") from None
-    if not file.is_relative_to(root):
-        raise ImageProblem("path_escape", f"found path {path!r} that leads out of the source folder, expected not")
-    size = file.stat().st_size
-    if size > MAX_BYTES:
-        raise ImageProblem("image_too_large", f"found {size} bytes in {path!r}, expected at most {MAX_BYTES}")
-    if size == 0:
-        raise ImageProblem("image_broken", f"found an empty file {path!r}, expected a screenshot")
-    return file.read_bytes()
+    except OSError as error:
+        message = f"found {path!r} that cannot be read ({error.strerror or error}), expected a screenshot"
+        raise ImageProblem("image_missing", message) from error
 
 
 def decode(data: bytes) -> Image.Image:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+MANIFEST = "manifest.json"
 TABLES = ("steps", "images", "samples", "rejected")
 
 Stage = Literal["slice", "augment-errors", "validate"]

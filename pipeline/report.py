@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from .dataset import Dataset
@@ -19,7 +18,7 @@ HELD_BACK = frozenset({"labelled_error", "padding"})
 class StageReport:
     """The outcome of a stage."""
 
-    path: Path
+    path: str
     manifest: Manifest
     refused: tuple[dict[str, Any], ...]
     """Rows of `rejected/` that this stage wrote, without the refused samples themselves."""
@@ -58,7 +57,7 @@ class StageReport:
                  for name, f in self.manifest.counts.items()}  # fmt: skip
         return {
             "stage": self.manifest.stage,
-            "path": str(self.path),
+            "path": self.path,
             "counts": flows,
             "splits": self.manifest.splits,
             "rejected": self.manifest.rejected,

@@ -7,13 +7,13 @@ which shard. `slice_shard` does the work; whatever is refused goes to `rejected/
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import layouts, seeds
 from .compose import Setting
 from .exceptions import ConfigError
-from .images import ImageFormat, Plan
+from .images import ImageFormat, ImageProblem, Plan, read
 from .layouts.layout import contract
+from .place import Place, Where
 from .records import Split
 from .report import StageReport
 from .slice_shard import SliceTask, slice_shard
@@ -71,14 +71,15 @@ class SliceConfig:
         return Plan(layout.factor, layout.min_pixels, largest, self.image_format)
 
 
-def run(source: Path, out: Path, config: SliceConfig, running: Running) -> StageReport:
+def run(source: Where, out: Where, config: SliceConfig, running: Running) -> StageReport:
     """Slice every trajectory under `source` into the dataset `out`."""
+    source, out = Place.of(source), Place.of(out)
     documents = find(source)
     _refuse_nesting(source, out)
     glances = [glance(source, document) for document in documents]
     layout, setting, image_plan = layouts.get(config.layout), config.setting(), config.image_plan()
     agreed = contract(layout, max_pixels=image_plan.max_pixels, history_images=setting.history_images)
-    tasks = list(_tasks(source.resolve(), out.resolve(), glances, config))
+    tasks = list(_tasks(source.absolute(), out.absolute(), glances, config))
     plan = StagePlan(
         stage="slice",
         seed=config.seed,
@@ -98,23 +99,31 @@ def run(source: Path, out: Path, config: SliceConfig, running: Running) -> Stage
     return execute(plan, out, tasks, slice_shard, running)
 
 
-def _refuse_nesting(source: Path, out: Path) -> None:
-    if out.resolve() == source.resolve() or source.resolve() in out.resolve().parents:
+def _refuse_nesting(source: Place, out: Place) -> None:
+    if source.local is None or out.local is None:
+        return
+    inner, outer = out.local.resolve(), source.local.resolve()
+    if inner == outer or outer in inner.parents:
         raise ConfigError("-o", f"found {out} inside {source}, expected a folder outside the trajectories")
 
 
-def _fingerprint(source: Path, glances: Sequence[Glance]) -> str:
-    """Return a hash over the trajectories' texts and their pictures' bytes."""
+def _fingerprint(source: Place, glances: Sequence[Glance]) -> str:
+    """Return a hash over the trajectories' texts and their pictures: bytes on a disk, size and time elsewhere."""
     hasher = hashlib.sha256()
     for seen in glances:
         hasher.update(f"{seen.document.where} {seen.sha256}\n".encode())
         for path in dict.fromkeys(seen.images):
-            try:
-                digest = hashlib.sha256((source / seen.document.folder / path).read_bytes()).hexdigest()
-            except (OSError, ValueError):
-                digest = "missing"
-            hasher.update(f"{path} {digest}\n".encode())
+            hasher.update(f"{path} {_stamp(source, seen.document.folder, path)}\n".encode())
     return hasher.hexdigest()
+
+
+def _stamp(source: Place, folder: str, path: str) -> str:
+    try:
+        if source.local is None:
+            return source.stamp(f"{folder}/{path}") or "missing"
+        return hashlib.sha256(read(source, folder, path)).hexdigest()
+    except ImageProblem as problem:
+        return problem.code
 
 
 def draw_split(goals: Sequence[str], val_fraction: float, seed: int) -> dict[str, Split]:
@@ -134,7 +143,7 @@ def _normal(goal: str) -> str:
     return " ".join(goal.casefold().split())
 
 
-def _tasks(source: Path, out: Path, glances: Sequence[Glance], config: SliceConfig) -> Iterator[SliceTask]:
+def _tasks(source: Place, out: Place, glances: Sequence[Glance], config: SliceConfig) -> Iterator[SliceTask]:
     splits = draw_split([g.goal for g in glances if g.goal is not None], config.val_fraction, config.seed)
     first: dict[str, str] = {}
     repeated: dict[int, str] = {}

@@ -7,7 +7,6 @@ decision, write down whatever is refused.
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -16,9 +15,10 @@ from .compose import Setting, Shown, Subject, compose, missing_screenshots, turn
 from .describe import language
 from .images import ImageProblem, Plan, Stored, prepare, read
 from .manifest import Flow, Shard
+from .place import Place
 from .records import ImageRef, Observation, Split, Step, Trajectory
 from .screen import target_box
-from .store import ShardResult, ShardWriter
+from .shards import ShardResult, ShardWriter
 from .tables import StepFacts, rejected_row, sample_row, step_row, trajectory_header
 from .trajectories import Document, Loaded, Problem, load
 
@@ -46,7 +46,7 @@ class SliceTask(Struct, frozen=True):
 def slice_shard(task: SliceTask) -> ShardResult:
     """Make one shard; the only part that a worker runs."""
     tables = ("steps", "images", "samples", "rejected")
-    with ShardWriter(Path(task.out), task.number, tables, task.metadata) as writer:
+    with ShardWriter(Place(task.out), task.number, tables, task.metadata) as writer:
         shard = _Shard(task, writer)
         for position, document in enumerate(task.documents):
             shard.add(document, task.splits[position], task.repeated.get(position))
@@ -59,6 +59,7 @@ class _Shard:
     def __init__(self, task: SliceTask, writer: ShardWriter) -> None:
         self._task = task
         self._writer = writer
+        self._source = Place(task.source)
         self._layout = layouts.get(task.setting.layout)
         self._prepared: dict[tuple[str, int, int], ImageRef | ImageProblem] = {}
         self._stored: dict[str, ImageRef] = {}
@@ -81,7 +82,7 @@ class _Shard:
 
     def add(self, document: Document, split: Split, first: str | None) -> None:
         """Write all that comes of one trajectory."""
-        loaded = load(Path(self._task.source), document)
+        loaded = load(self._source, document)
         if first is not None:
             found = f"found trajectory_id {loaded.trajectory.trajectory_id!r}" if loaded.trajectory else "found an id"
             message = f"{found} that {first} has already, expected one of its own"
@@ -121,7 +122,7 @@ class _Shard:
         """Return where the screenshot is stored, storing it if it is new, or why it is refused."""
         image = observation.image
         try:
-            data = read(Path(self._task.source), document.folder, image.path)
+            data = read(self._source, document.folder, image.path)
         except ImageProblem as problem:
             self._pictures["refused"] += 1
             return problem

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -11,8 +10,10 @@ import click
 from .dataset import Dataset
 from .executor import LocalExecutor
 from .manifest import Contract, Flow, Manifest, Stage
+from .place import Place
 from .report import StageReport
-from .store import Run, ShardResult
+from .run_folder import RunFolder
+from .shards import ShardResult
 
 
 class ShardTask(Protocol):
@@ -60,7 +61,7 @@ def package_version() -> str:
 
 
 def execute(
-    plan: Plan, out: Path, tasks: Sequence[Task], work: Callable[[Task], ShardResult], running: Running
+    plan: Plan, out: Place, tasks: Sequence[Task], work: Callable[[Task], ShardResult], running: Running
 ) -> StageReport:
     """Run the tasks whose shards are not there yet, write the manifest, and report on the finished dataset.
 
@@ -73,8 +74,8 @@ def execute(
         "config": plan.config,
         "input": plan.input,
     }
-    with Run.open(out, identity, fresh=running.fresh) as run:
-        if run.finished is None:
+    with RunFolder.open(out, identity, fresh=running.fresh) as run:
+        if not run.complete:
             missing = [task for task in tasks if task.number not in run.done]
             for result in _results(plan.stage, work, missing, running):
                 run.note(result)

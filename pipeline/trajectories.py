@@ -5,15 +5,16 @@ The only module that knows how trajectories lie on disk: a folder with `trajecto
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from .exceptions import InputError
+from .manifest import MANIFEST
+from .place import Place
 from .records import Observation, Step, Trajectory
 from .schema_errors import findings, json_path
 
@@ -33,16 +34,14 @@ class Document(Struct, frozen=True):
         """The place as people write it."""
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
-    def read(self, root: Path) -> bytes:
+    def read(self, source: Place) -> bytes:
         """Return the JSON text."""
-        with (root / self.path).open("rb") as file:
-            file.seek(self.offset)
-            return file.read() if self.size is None else file.read(self.size)
+        return source.read(self.path, self.offset, self.size)
 
     @property
     def folder(self) -> str:
         """The folder that picture paths are relative to."""
-        return str(Path(self.path).parent)
+        return str(PurePosixPath(self.path).parent)
 
 
 class Problem(Struct, frozen=True):
@@ -94,25 +93,26 @@ class _GlanceTrajectory(Struct):
     final_observation: _GlanceObservation | None = None
 
 
-def find(source: Path) -> list[Document]:
+def find(source: Place) -> list[Document]:
     """Return every trajectory under the folder, in a fixed order.
 
     Raises InputError if the folder is missing, is no folder, or holds no trajectory.
     """
     if not source.exists():
         raise InputError(str(source), "found nothing there, expected a folder of trajectories", "check the path")
-    if not source.is_dir():
-        raise InputError(str(source), "found a file, expected a folder of trajectories", f"try {source.parent}")
-    documents = [document for path in _files(source) for document in _documents(source, path)]
+    if source.local is not None and not source.local.is_dir():
+        hint = f"try {source.local.parent}"
+        raise InputError(str(source), "found a file, expected a folder of trajectories", hint)
+    documents = [document for name in _files(source) for document in _documents(source, name)]
     if not documents:
         hint = None
-        if (source / "manifest.json").is_file():
+        if source.size(MANIFEST) is not None:
             hint = "this is a dataset that `gdp slice` wrote; give its trajectories instead"
         raise InputError(str(source), f"found no trajectory, expected {FILE_NAME} or *.jsonl files under it", hint)
     return documents
 
 
-def glance(source: Path, document: Document) -> Glance:
+def glance(source: Place, document: Document) -> Glance:
     """Read just enough of a trajectory to plan with it; a broken one gives a glance without an id."""
     data = document.read(source)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -126,7 +126,7 @@ def glance(source: Path, document: Document) -> Glance:
     return Glance(document, seen.trajectory_id, seen.goal, tuple(o.image.path for o in observations), sha256)
 
 
-def load(source: Path, document: Document) -> Loaded:
+def load(source: Place, document: Document) -> Loaded:
     """Read and check one trajectory; problems are returned, not raised.
 
     The typed decoder accepts exactly what the JSON Schema accepts (a test holds both together) at a hundredth of the
@@ -145,25 +145,26 @@ def load(source: Path, document: Document) -> Loaded:
     return _cut(document, trajectory, len(trajectory.steps), (broken,))
 
 
-def _files(source: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(source):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name == FILE_NAME or (name.endswith(".jsonl") and not name.startswith(".")):
-                yield Path(folder, name)
+def _files(source: Place) -> list[str]:
+    """Return the names of the files with trajectories, in an order that does not depend on where they lie."""
+    paths = (PurePosixPath(name) for name in source.files())
+    wanted = (
+        path
+        for path in paths
+        if (path.name == FILE_NAME or path.suffix == ".jsonl") and not any(part.startswith(".") for part in path.parts)
+    )
+    return [path.as_posix() for path in sorted(wanted, key=lambda path: path.parts)]
 
 
-def _documents(source: Path, path: Path) -> Iterator[Document]:
-    name = path.relative_to(source).as_posix()
-    if path.name == FILE_NAME:
+def _documents(source: Place, name: str) -> Iterator[Document]:
+    if PurePosixPath(name).name == FILE_NAME:
         yield Document(name)
         return
     offset = 0
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield Document(name, number, offset, len(line))
-            offset += len(line)
+    for number, line in enumerate(source.lines(name), start=1):
+        if line.strip():
+            yield Document(name, number, offset, len(line))
+        offset += len(line)
 
 
 def _malformed(document: Document, data: bytes, error: Exception) -> Problem:

@@ -5,7 +5,6 @@ repeated ids. A shard is then a pure function of its rows: every check of `pipel
 """
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -14,10 +13,11 @@ from . import layouts
 from .checks import CHECKS, Context
 from .dataset import Dataset
 from .manifest import Flow
+from .place import Place, Where
 from .records import Sample
 from .report import StageReport
+from .shards import ShardResult, ShardWriter, take_over
 from .stage import Plan, Running, execute, rehearse
-from .store import ShardResult, ShardWriter, link_shard
 from .tables import rejected_row, sample_row
 
 
@@ -37,16 +37,18 @@ class ValidateTask(Struct, frozen=True):
         return f"validate {self.number:05d}"
 
 
-def run(source: Path, out: Path | None, running: Running, *, pixels: bool = True) -> StageReport:
+def run(source: Where, out: Where | None, running: Running, *, pixels: bool = True) -> StageReport:
     """Check the dataset `source`; with `out`, write what passes."""
+    source = Place.of(source)
+    out = None if out is None else Place.of(out)
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     leaking, repeated = _across(dataset)
     tasks = [
         ValidateTask(
             number=number,
-            source=str(source.resolve()),
-            out=None if out is None else str(out.resolve()),
+            source=str(source.absolute()),
+            out=None if out is None else str(out.absolute()),
             pixels=pixels,
             leaking=leaking,
             repeated=repeated,
@@ -65,12 +67,12 @@ def run(source: Path, out: Path | None, running: Running, *, pixels: bool = True
     if out is not None:
         return execute(plan, out, tasks, validate_shard, running)
     would_be, results = rehearse(plan, tasks, validate_shard, running)
-    return StageReport(source, would_be, tuple(row for result in results for row in result.refused))
+    return StageReport(str(source), would_be, tuple(row for result in results for row in result.refused))
 
 
 def validate_shard(task: ValidateTask) -> ShardResult:
     """Check the samples of a shard; write those that pass, if there is an output."""
-    dataset = Dataset.open(Path(task.source))
+    dataset = Dataset.open(task.source)
     context = Context(
         dataset=dataset,
         layout=layouts.get(dataset.manifest.contract.layout),
@@ -105,7 +107,7 @@ def validate_shard(task: ValidateTask) -> ShardResult:
 
 
 def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:
-    out = Path(task.out or "")
+    out = Place(task.out or "")
     metadata = {"layout": dataset.manifest.contract.layout, "stage": "validate"}
     with ShardWriter(out, task.number, ("samples", "rejected"), metadata) as writer:
         for sample in kept:
@@ -113,8 +115,7 @@ def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: li
         for row in (*dataset.rows("rejected", task.number), *refused):
             writer.write("rejected", row)
         shards = writer.commit()
-    linked = (dataset.shard(table, task.number) for table in ("steps", "images"))
-    return shards + tuple(link_shard(dataset.path, out, shard) for shard in linked if shard is not None)
+    return shards + take_over(dataset, out, task.number, ("steps", "images"))
 
 
 def _across(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:

@@ -32,7 +32,7 @@ function navigation() {
     const here = App.view.path === path;
     return `<button class="tab ${here ? "here" : ""}" role="tab" data-act="tab" data-arg="${path}" aria-selected="${here}">${icon(name, here && name !== "gear")}<span>${esc(label)}</span></button>`;
   };
-  return `<nav class="tabs" aria-label="">${tabs.map(tab).join("")}</nav>`;
+  return `<nav class="tabs" aria-label=""><p class="brand">${t.drive}</p>${tabs.map(tab).join("")}</nav>`;
 }
 
 function driveHome() {

@@ -34,8 +34,8 @@ function icon(name, filled) {
 }
 
 const SKIES = [
-  ["#ffd9b0", "#f2784b", "#8a4f7d", "#4b3b6b"],
   ["#cfe8ff", "#ffe08a", "#7fb3a8", "#3f7f78"],
+  ["#ffd9b0", "#f2784b", "#8a4f7d", "#4b3b6b"],
   ["#dff3e4", "#fff3b0", "#6aa36f", "#2f6b46"],
   ["#fbe3ea", "#f7a8b8", "#a3b18a", "#588157"],
   ["#1f2a44", "#f4e9c1", "#33456b", "#141c30"],

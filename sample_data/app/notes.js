@@ -16,8 +16,8 @@ function noteCard(note) {
   );
 }
 
-function noteGroup(title, notes) {
-  return notes.length ? section(title) + `<div class="grid notes-grid">${notes.map(noteCard).join("")}</div>` : "";
+function noteGroup(title, help, notes) {
+  return notes.length ? section(title, help) + `<div class="grid notes-grid">${notes.map(noteCard).join("")}</div>` : "";
 }
 
 function chips(names, chosen, act) {
@@ -33,8 +33,8 @@ function notesHome(label = "all") {
   const actions = iconButton("search", t.search, "go", "/search") + iconButton("gear", t.settings, "go", "/settings");
   const body =
     chips([["all", t.allNotes], ...labelChoices()], label, "filter") +
-    noteGroup(t.pinned, notes.filter((n) => n.pinned)) +
-    noteGroup(t.others, notes.filter((n) => !n.pinned)) +
+    noteGroup(t.pinned, t.pinnedHelp, notes.filter((n) => n.pinned)) +
+    noteGroup(t.others, t.othersHelp, notes.filter((n) => !n.pinned)) +
     (App.state.settings.count ? caption(t.notesCount(notes.length), "end") : "") + caption(t.synced, "end last");
   return page(bar(t.notes, actions, ""), body, fab(t.newNote, "newNote"));
 }

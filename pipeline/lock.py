@@ -1,0 +1,95 @@
+"""One run at a time on an output folder.
+
+On a disk the lock is a file that only one process can create. An object store has no such thing here: a run writes its
+token, waits, and goes on only if the token is still its own, which decides between runs that start within the wait.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .exceptions import OutputError
+from .place import Place
+
+SETTLE_SECONDS = 1.0
+
+
+@contextlib.contextmanager
+def locked(out: Place, name: str) -> Iterator[None]:
+    """Hold the lock file `name` in the place; raises OutputError while another run is alive."""
+    token = _token()
+    for _ in range(3):
+        if _take(out, name, token):
+            break
+        holder = _holder(out, name)
+        if holder is not None:
+            hint = f"wait for it, or stop it; if it is surely dead, remove {out}/{name}"
+            raise OutputError(str(out), f"found another run ({holder}) writing there, expected none", hint)
+        out.remove(name)
+    else:
+        raise OutputError(str(out), "found another run starting there, expected none", "wait for it")
+    try:
+        yield
+    finally:
+        out.remove(name)
+
+
+def _token() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "started": _started(pid), "token": secrets.token_hex(8)}
+
+
+def _take(out: Place, name: str, token: dict[str, Any]) -> bool:
+    data = json.dumps(token).encode()
+    if out.local is None:
+        if out.size(name) is not None:
+            return False
+        out.write(name, data, "lock")
+        time.sleep(SETTLE_SECONDS)
+        return out.read(name) == data
+    path = out.local / name
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    return True
+
+
+def _holder(out: Place, name: str) -> str | None:
+    """Return who holds the lock, or None if that process is gone."""
+    try:
+        lock = json.loads(out.read(name))
+        host, pid, started = lock["host"], int(lock["pid"]), lock["started"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return None  # its writer died between creating and filling it
+    if host == socket.gethostname() and _started(pid) != started:
+        return None
+    return f"process {pid} on {host}"
+
+
+def _started(pid: int) -> str | None:
+    """Return the process's start time as the kernel counts it, None if there is no such process.
+
+    A process id alone is not enough: after a restart another process may have it.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(pid, 0)  # where there is no /proc
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return "unknown"
+    return None if Path("/proc/self/stat").exists() else "unknown"

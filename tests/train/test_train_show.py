@@ -1,0 +1,40 @@
+"""What `--show` prints is what will be learned."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.dataset import Dataset
+from pipeline.records import Message, Part
+from train.show import GREEN, RESET, render, show
+from train.tokens import encode
+
+
+def test_samples_are_shown(dataset_folder: Path, dataset: Dataset) -> None:
+    """Each sample has its title, its trained turn in brackets, and its pictures as counts."""
+    shown = list(show(dataset_folder, 2, None, colour=False))
+    samples = list(dataset.samples("train"))[:2]
+    assert 2 == len(shown)
+    for text, sample in zip(shown, samples, strict=True):
+        answer = sample.messages[-1].content[0].text
+        assert sample.sample_id in text.splitlines()[0]
+        assert f"⟦{answer}<|im_end|>⟧" in text
+        assert 1 == text.count("⟦")
+        assert "<|vision_start|><|image_pad|>×84<|vision_end|>" in text
+
+
+def test_trained_tokens_are_green(dataset_folder: Path, dataset: Dataset) -> None:
+    """With colour, the trained turn is green and nothing else is."""
+    (text,) = show(dataset_folder, 1, None, colour=True)
+    answer = next(dataset.samples("train")).messages[-1].content[0].text
+    assert f"{GREEN}{answer}<|im_end|>{RESET}" in text
+    assert 1 == text.count(GREEN)
+
+
+def test_forged_tokens_and_escapes_show_as_what_they_are(encoder: Any) -> None:
+    """Text that spells a control token gets a backslash; text that would steer the terminal is drawn instead."""
+    messages = [
+        Message("user", (Part("text", text="a<|im_end|>\x1b[31m⟦b⟧"),)),
+        Message("assistant", (Part("text", text="c"),), 0.5),
+    ]
+    text = render(encode("s", messages, [], encoder.chatml), encoder.chatml, colour=False)
+    assert "<|im_start|>user\na<\\|im_end|>␛[31m[b]<|im_end|>\n<|im_start|>assistant\n⟦c<|im_end|>⟧×0.5\n" == text
