@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Threads that wait for work by spinning cost 3 to 9 times the whole on two cores.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in model
 	rm -rf demo
@@ -25,6 +25,9 @@ lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/.train  ## the generated parts of README.md and docs/
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv demo build dist

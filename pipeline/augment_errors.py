@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from .actions import Action, Browser, Button
+from .apart import keep_apart
 from .augment_shard import AugmentTask, augment_shard
 from .compose import Setting
 from .dataset import Dataset
@@ -53,6 +54,7 @@ def choose_kinds(wanted: Sequence[str], excluded: Sequence[str]) -> tuple[str, .
 def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> StageReport:
     """Augment the dataset `source` into the dataset `out`."""
     source, out = Place.of(source), Place.of(out)
+    keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest, contract = dataset.manifest, dataset.manifest.contract
     setting = Setting(contract.layout, contract.history_images, contract.factor, manifest.system_prompt)

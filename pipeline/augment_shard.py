@@ -48,8 +48,8 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in task.kinds}
     samples = list(dataset.shard_samples(task.number))
     by_place = {(sample.trajectory_id, sample.step_index): sample for sample in samples if sample.origin == "clean"}
-    there = {sample.sample_id for sample in samples if sample.origin == "error_correction"}
-    candidates = [c for c in _candidates(task, dataset, by_place, counts) if c.sample.sample_id not in there]
+    there = {_decision(sample) for sample in samples if sample.origin == "error_correction"}
+    candidates = [c for c in _candidates(task, dataset, by_place, counts) if _decision(c.sample) not in there]
     promoted = {(c.sample.trajectory_id, c.sample.step_index): c.sample for c in candidates if KINDS[c.kind].replaces}
     addable = [c for c in candidates if not KINDS[c.kind].replaces]
     added = _choose(task, addable, len(samples), len(promoted) + len(there))
@@ -152,5 +152,10 @@ def _choose(task: AugmentTask, candidates: list[_Candidate], n_samples: int, n_e
     for round_ in zip_longest(*by_kind):
         for candidate in round_:
             if candidate is not None and len(chosen) < wanted:
-                chosen.setdefault(candidate.sample.sample_id.rsplit("+", 1)[0], candidate)
+                chosen.setdefault(_decision(candidate.sample), candidate)
     return list(chosen.values())
+
+
+def _decision(sample: Sample) -> str:
+    """Return the id of the clean sample that an error sample was made from: one error a decision."""
+    return sample.sample_id.rsplit("+", 1)[0]

@@ -3,13 +3,14 @@
 Heavy imports happen inside the commands, so that `gdp --help` answers at once.
 """
 
+import functools
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 import click
 
@@ -111,11 +112,32 @@ def seed_option(function: Command) -> Command:
 
 
 def worker_option(function: Command) -> Command:
-    """Add the option that changes only the time."""
-    option = click.option(
-        "--workers", type=click.IntRange(1), help="Worker processes; the result is the same.  [default: all cores]"
-    )
-    return option(function)
+    """Add the options that change only the time; the command receives them as `how`, a `stage.Running`."""
+
+    @functools.wraps(function)
+    def command(
+        *, workers: int | None, executor: str, ray_address: str | None, task_timeout: float, **options: Any
+    ) -> Any:
+        from .stage import Running
+
+        shown = not options["quiet"] and sys.stderr.isatty()
+        how = Running(workers, options["fresh"], shown, executor, ray_address, task_timeout)
+        return function(how=how, **options)
+
+    count = click.option(
+        "--workers", type=click.IntRange(1),
+        help="Worker processes; the result is the same.  [default: all cores]",
+    )  # fmt: skip
+    executor = click.option(
+        "--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+        help="Where they run: on this machine, or on a Ray cluster.",
+    )  # fmt: skip
+    address = click.option("--ray-address", metavar="HOST:PORT", help="The cluster.  [default: one on this machine]")
+    timeout = click.option(
+        "--task-timeout", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True,
+        metavar="SECONDS", help="A shard that takes longer is tried again, three times in all.",
+    )  # fmt: skip
+    return cast("Command", count(executor(address(timeout(command)))))
 
 
 def output_option(function: Command) -> Command:
@@ -142,14 +164,6 @@ def source_place(text: str) -> "Place":
     return Place(paths[0])
 
 
-def running(workers: int | None, *, fresh: bool, quiet: bool) -> "Running":
-    """Return how a stage runs."""
-    from .stage import Running
-
-    count = workers or len(os.sched_getaffinity(0))
-    return Running(workers=count, fresh=fresh, progress=not quiet and sys.stderr.isatty())
-
-
 def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoReturn:
     """Show the report on stderr, print the folder on stdout, exit."""
     if not quiet:
@@ -170,6 +184,10 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
     "--image-format", type=click.Choice(["jpeg", "png", "webp"]), default="jpeg", show_default=True,
     help="How resized screenshots are stored; others keep their bytes.",
 )  # fmt: skip
+@click.option(
+    "--image-engine", default="auto", show_default=True,
+    help="vips, pillow (the reference, slower) or auto: the fastest that is installed.",
+)  # fmt: skip
 @click.option("--val-fraction", type=float, default=0.2, show_default=True, help="Share of the goals held out.")
 @click.option("--shard-size", type=int, default=32, show_default=True, help="Trajectories in a shard.")
 @click.option(
@@ -179,7 +197,7 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
 @worker_option
 @shared_options
 def slice_command(
-    *, trajectories: str, out: str, system_prompt: Path | None, workers: int | None, fresh: bool, quiet: bool,
+    *, trajectories: str, out: str, system_prompt: Path | None, how: "Running", fresh: bool, quiet: bool,
     form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Cut TRAJECTORIES into samples: one for each decision.
@@ -190,7 +208,7 @@ def slice_command(
 
     prompt = _text_of(system_prompt, "--system-prompt") if system_prompt else None
     config = stage.SliceConfig(system_prompt=prompt, **options)
-    report = stage.run(source_place(trajectories), out, config, running(workers, fresh=fresh, quiet=quiet))
+    report = stage.run(source_place(trajectories), out, config, how)
     finish(report.detailed(verbose), out, form=form, quiet=quiet)
 
 
@@ -205,7 +223,7 @@ def slice_command(
 @shared_options
 def augment_errors_command(
     *, dataset: str, out: str, rate: float, kinds: tuple[str, ...], excluded: tuple[str, ...], seed: int,
-    workers: int | None, fresh: bool, quiet: bool, form: str, verbose: bool,
+    how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Add samples to DATASET in which the agent errs and recovers.
 
@@ -214,7 +232,7 @@ def augment_errors_command(
     from . import augment_errors as stage
 
     config = stage.AugmentConfig(rate=rate, kinds=stage.choose_kinds(kinds, excluded), seed=seed)
-    report = stage.run(source_place(dataset), out, config, running(workers, fresh=fresh, quiet=quiet))
+    report = stage.run(source_place(dataset), out, config, how)
     finish(report.detailed(verbose), out, form=form, quiet=quiet)
 
 
@@ -229,7 +247,7 @@ def validate_command(
     dataset: str,
     out: str | None,
     pixels: bool,
-    workers: int | None,
+    how: "Running",
     fresh: bool,
     quiet: bool,
     form: str,
@@ -244,7 +262,6 @@ def validate_command(
     if fresh and out is None:
         raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
     source = source_place(dataset)
-    how = running(workers, fresh=fresh, quiet=quiet)
     report = stage.run(source, out, how, pixels=pixels)
     printed = out or (source if report.exit_code == 0 else None)
     finish(report.detailed(verbose), printed, form=form, quiet=quiet)

@@ -12,8 +12,9 @@ from .actions import Action, Box, Scroll
 from .describe import sentence
 from .layouts import Layout, visible_turns
 from .layouts.layout import number_images
-from .records import ImageRef, Lang, Message, Observation, Sample, Split, Target, Turn
-from .screen import label, target_element
+from .records import ImageRef, Label, Lang, Message, Observation, Role, Sample, Split, Target, Turn
+from .screen import label as name_of
+from .screen import target_element
 from .tables import StepFacts
 
 TOKENS_PER_MESSAGE = 5
@@ -49,15 +50,20 @@ def turn_of(index: int, facts: StepFacts, observation: Observation, lang: Lang) 
     """Return the step as a turn without loss; a missing instruction is described from the action and its target."""
     actions = tuple(_page_units(action, observation) for action in facts.actions)
     element = target_element(observation.elements, actions[0])
-    name = None if element is None else label(observation.elements, element)
+    name = None if element is None else name_of(observation.elements, element)
     return Turn(
         step_index=index,
         actions=actions,
         thought=facts.text.thought,
         instruction=facts.text.instruction or sentence(actions[0], lang, name),
         inbound=facts.inbound,
-        role=facts.label.role,
+        role=judged(facts.label),
     )
+
+
+def judged(label: Label) -> Role:
+    """Return the step's role; what the recording calls incorrect is an error, whatever else it says."""
+    return "error" if label.correct is False else label.role
 
 
 def compose(

@@ -8,6 +8,7 @@ from .actions import (
     AskUser,
     Button,
     Click,
+    Direction,
     Drag,
     Key,
     LongPress,
@@ -57,6 +58,15 @@ def language(text: str) -> Lang:
     return "zh" if _CJK.search(text) else "en"
 
 
+def same_goal(goal: str) -> str:
+    """Return what goals have in common that ask for the same: case and spaces make no difference.
+
+    >>> same_goal("Open  Wi-Fi") == same_goal("open wi-fi")
+    True
+    """
+    return " ".join(goal.casefold().split())
+
+
 def quoted(name: str, lang: Lang) -> str:
     """Return a name on the screen as a sentence quotes it."""
     return f"“{name}”" if lang == "zh" else f'"{name}"'
@@ -77,7 +87,7 @@ def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
             return words["long_press"].format(name=name)
         case Type(text=text):
             return words["type"].format(text=text)
-        case Scroll(direction=way) | Swipe(direction=way) if way is not None:
+        case Scroll() | Swipe() if (way := _way(action)) is not None:
             kind = "scroll" if isinstance(action, Scroll) else "swipe"
             return words[kind].format(way=_DIRECTIONS[lang][way])
         case Swipe() | Drag() | Scroll():
@@ -96,3 +106,19 @@ def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
             return words["success" if status in {"success", "already_done"} else "failure"]
         case _:
             return words["other"].format(text=type(action).__struct_config__.tag)
+
+
+def _way(action: Scroll | Swipe) -> Direction | None:
+    """Return the direction that the record names, or the main one of the way it goes."""
+    if action.direction is not None:
+        return action.direction
+    dx, dy = 0.0, 0.0
+    if isinstance(action, Scroll):
+        dx, dy = action.dx or 0.0, action.dy or 0.0
+    elif action.start is not None and action.end is not None:
+        dx, dy = action.end[0] - action.start[0], action.end[1] - action.start[1]
+    if dx == dy == 0:
+        return None
+    if abs(dx) > abs(dy):
+        return "right" if dx > 0 else "left"
+    return "down" if dy > 0 else "up"

@@ -1,7 +1,7 @@
 """Sizes and coordinate grids: the arithmetic that decides where a click lands."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .actions import Box, Point
 
@@ -13,10 +13,11 @@ def smart_resize(width: int, height: int, *, factor: int, min_pixels: int, max_p
     """Return the (width, height) in pixels that a Qwen-VL processor would choose for a picture.
 
     Each side becomes a multiple of `factor` (patch size x merge size: 28 for Qwen2.5-VL, 32 for Qwen3-VL), the area
-    stays within [min_pixels, max_pixels], the aspect ratio is kept up to that rounding. The function is idempotent,
-    so a screenshot stored at this size passes the processor unchanged. Rounding is Python's (half to even), as in
-    qwen-vl-utils `vision_process.py`; ports that round half up click beside the target. Raises ValueError where the
-    aspect ratio exceeds 200.
+    stays within [min_pixels, max_pixels], the aspect ratio is kept up to that rounding. A screenshot stored at this
+    size passes the processor unchanged, as a second application changes nothing; both hold if max_pixels is at least
+    2 * min_pixels and leaves room for one row of patches, else `pipeline.images` refuses the picture. Rounding is
+    Python's (half to even), as in qwen-vl-utils `vision_process.py`; ports that round half up click beside the target.
+    Raises ValueError where the aspect ratio exceeds 200.
 
     >>> smart_resize(1080, 2400, factor=32, min_pixels=65536, max_pixels=1280 * 32 * 32)
     (768, 1696)
@@ -84,6 +85,18 @@ def distance(box: Box, point: Point, width: int, height: int) -> float:
     dx = max(box[0] - point[0], 0.0, point[0] - box[2]) * width
     dy = max(box[1] - point[1], 0.0, point[1] - box[3]) * height
     return math.hypot(dx, dy)
+
+
+def straight(path: Sequence[Point], slack: float = 0.05) -> bool:
+    """Tell whether a path runs along the line from its first point to its last, as a swipe by two ends would."""
+    (x1, y1), (x2, y2) = path[0], path[-1]
+    dx, dy = x2 - x1, y2 - y1
+    length = dx * dx + dy * dy
+    for x, y in path:
+        along = min(max(((x - x1) * dx + (y - y1) * dy) / length, 0.0), 1.0) if length else 0.0
+        if math.hypot(x - x1 - along * dx, y - y1 - along * dy) > slack:
+            return False
+    return True
 
 
 def smallest_containing(boxes: Iterable[tuple[int, Box]], point: Point) -> int | None:

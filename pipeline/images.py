@@ -5,35 +5,23 @@ good (`verify()` passes truncated JPEGs), paths that cannot leave the source fol
 """
 
 import hashlib
-import io
-import struct
-import zlib
+import re
 from pathlib import PurePosixPath
-from typing import Literal
 
 from msgspec import Struct
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
+from . import engines
+from .engines import Header, ImageFormat, Size, UnreadableError
+from .engines.pillow import DECODER_ERRORS, ORIENTATION, PillowEngine, look
 from .geometry import smart_resize
 from .place import Place
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 32 << 20
 
-ImageFormat = Literal["jpeg", "png", "webp"]
-
-_DECODER_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+WEBP_SIDE = 16_383
+"""WebP has no longer sides."""
 
 
 class ImageProblem(Exception):  # noqa: N818 - a finding to be counted, not a failure of the program
@@ -53,6 +41,8 @@ class Plan(Struct, frozen=True):
     max_pixels: int
     format: ImageFormat = "jpeg"
     quality: int = 95
+    engine: str = "pillow"
+    """One of `pipeline.engines.ENGINES`."""
 
 
 class Stored(Struct, frozen=True):
@@ -93,37 +83,34 @@ def read(source: Place, folder: str, path: str) -> bytes:
         return source.read(name)
     except FileNotFoundError:
         raise ImageProblem("image_missing", f"found no file {path!r}, expected a screenshot") from None
-    except OSError as error:
-        message = f"found {path!r} that cannot be read ({error.strerror or error}), expected a screenshot"
+    except (OSError, RuntimeError) as error:  # Python before 3.13 raises RuntimeError for links that lead in a circle
+        reason = getattr(error, "strerror", None) or error
+        message = f"found {path!r} that cannot be read ({reason}), expected a screenshot"
         raise ImageProblem("image_missing", message) from error
 
 
-def decode(data: bytes) -> Image.Image:
-    """Return the fully decoded picture, upright, in RGB; raises ImageProblem.
-
-    `info["format"]` is jpeg, png or webp where the bytes mean just this picture to every reader.
-    """
+def header(data: bytes) -> Header:
+    """Read a picture's header; raises ImageProblem for an unknown format or one that is too large to decode."""
     try:
-        picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+        picture = look(data)
         if picture.width * picture.height > MAX_PIXELS:
-            raise ImageProblem(
-                "image_too_large", f"found {picture.width}x{picture.height}, expected {MAX_PIXELS} pixels"
-            )
-        name = (picture.format or "").lower()
-        picture.load()
-        if picture.getexif().get(0x0112, 1) != 1:
-            picture = ImageOps.exif_transpose(picture)
-            name = "rotated"  # its bytes may not pass unchanged: readers disagree on whether to turn it
-        if picture.mode != "RGB" and (picture.has_transparency_data or picture.mode not in {"L", "P", "1"}):
-            name = "converted"  # readers disagree on what shows through
-        picture = _opaque(picture)
-    except _DECODER_ERRORS as error:
-        reason = str(error) or type(error).__name__
-        raise ImageProblem(
-            "image_broken", f"found a picture that cannot be decoded ({reason}), expected one"
-        ) from error
-    picture.info = {"format": name}
-    return picture
+            raise _too_large(f"{picture.width}x{picture.height}")
+        form = _FORMATS[picture.format or ""]
+        return Header(form, picture.width, picture.height, plain=_is_plain(picture, form, data))
+    except Image.DecompressionBombError as error:
+        raise _too_large("a decompression bomb") from error
+    except UnidentifiedImageError as error:  # its text holds a memory address, and results must not differ
+        raise _broken("no PNG, JPEG or WebP") from error
+    except DECODER_ERRORS as error:
+        raise _broken(str(error) or type(error).__name__) from error
+
+
+def decode(data: bytes) -> Image.Image:
+    """Return the fully decoded picture, upright, in RGB; raises ImageProblem."""
+    try:
+        return PillowEngine().open(data, header(data)).pixels
+    except UnreadableError as error:
+        raise _broken(str(error)) from error
 
 
 def prepare(data: bytes, width: int, height: int, plan: Plan) -> Stored:
@@ -132,42 +119,89 @@ def prepare(data: bytes, width: int, height: int, plan: Plan) -> Stored:
     `width` and `height` are what the record claims, in pixels. A picture that has the right size already keeps its
     bytes. Raises ImageProblem.
     """
-    picture = decode(data)
-    if picture.size != (width, height):
-        found, expected = f"{picture.width}x{picture.height}", f"{width}x{height} as recorded"
-        raise ImageProblem("image_size", f"found {found}, expected {expected}")
     try:
-        size = smart_resize(width, height, factor=plan.factor, min_pixels=plan.min_pixels, max_pixels=plan.max_pixels)
+        picture = engines.get(plan.engine).open(data, header(data))
+        if picture.size != (width, height):
+            picture.check()  # a broken picture is called broken, whatever its size
+            found, expected = f"{picture.size[0]}x{picture.size[1]}", f"{width}x{height} as recorded"
+            raise ImageProblem("image_size", f"found {found}, expected {expected}")
+        size = _final_size(width, height, plan)
+        source = hashlib.sha256(data).hexdigest()
+        if size == picture.size and picture.faithful:
+            picture.check()
+            return Stored(data, source, width, height, picture.faithful, source, width, height)
+        encoded = picture.encoded(size, plan.format, plan.quality)
+    except UnreadableError as error:
+        raise _broken(str(error)) from error
+    return Stored(encoded, hashlib.sha256(encoded).hexdigest(), *size, plan.format, source, width, height)
+
+
+def _final_size(width: int, height: int, plan: Plan) -> Size:
+    limits = {"factor": plan.factor, "min_pixels": plan.min_pixels, "max_pixels": plan.max_pixels}
+    try:
+        size = smart_resize(width, height, **limits)
     except ValueError as error:
         raise ImageProblem("image_aspect", f"found {error}") from None
-    source = hashlib.sha256(data).hexdigest()
-    if size == picture.size and picture.info["format"] in {"png", "jpeg", "webp"}:
-        return Stored(data, source, width, height, picture.info["format"], source, width, height)
-    if size != picture.size:
-        picture = picture.resize(size, Image.Resampling.BICUBIC)  # what the families' processors compute
-    encoded = _encode(picture, plan)
-    digest = hashlib.sha256(encoded).hexdigest()
-    return Stored(encoded, digest, *size, plan.format, source, width, height)
+    if smart_resize(*size, **limits) != size or (plan.format == "webp" and max(size) > WEBP_SIDE):
+        message = f"found {width}x{height}, expected a shape that fits {plan.max_pixels} pixels in one resize"
+        raise ImageProblem("image_aspect", message)
+    return size
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
-    """Return the picture in RGB, what is transparent on white."""
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return picture.convert("RGB")
+_FORMATS: dict[str, ImageFormat] = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp"}
 
 
-def _encode(picture: Image.Image, plan: Plan) -> bytes:
-    buffer = io.BytesIO()
-    match plan.format:
-        case "jpeg":
-            picture.save(buffer, "JPEG", quality=plan.quality, subsampling=0)
-        case "png":
-            picture.save(buffer, "PNG", compress_level=6)
-        case "webp":
-            picture.save(buffer, "WEBP", lossless=True)
-    return buffer.getvalue()
+def _is_plain(picture: Image.Image, form: ImageFormat, data: bytes) -> bool:
+    """Tell whether the header rules out all that decoders treat differently."""
+    return (
+        picture.mode in {"RGB", "RGBA"}
+        and picture.format != "MPO"
+        and getattr(picture, "n_frames", 1) == 1
+        and "transparency" not in picture.info
+        # The method of Image: that of PNG files would decode the picture to look for EXIF data after the pixels.
+        and Image.Image.getexif(picture).get(ORIENTATION, 1) == 1
+        and (form != "png" or _is_plain_png(data))
+        and (form != "jpeg" or _is_plain_jpeg(data))
+    )
+
+
+def _is_plain_png(data: bytes) -> bool:
+    """Tell whether a PNG has 8 bits a channel, and nothing after its pixels that could change what it shows."""
+    if data[12:16] != b"IHDR" or data[24] != 8:
+        return False
+    at, pixels = 8, False
+    while (kind := data[at + 4 : at + 8]) != b"IEND":
+        if len(kind) < 4:
+            return False
+        pixels = pixels or kind == b"IDAT"
+        metadata = data[at + 8 : at + 11] in {b"Raw", b"XML"}  # EXIF data and XMP, as texts
+        if pixels and (kind not in {b"IDAT", b"tEXt", b"zTXt", b"iTXt", b"tIME"} or (kind != b"IDAT" and metadata)):
+            return False
+        at += 12 + int.from_bytes(data[at : at + 4])
+    return True
+
+
+def _is_plain_jpeg(data: bytes) -> bool:
+    """Tell whether a JPEG runs to its end mark without a marker that has no place in it."""
+    at = 2
+    while marker := _JPEG_MARKER.search(data, at):
+        kind = data[marker.end() - 1]
+        if kind == 0xD9:
+            return True
+        if kind not in _JPEG_SEGMENTS:
+            return False
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
+    return False
+
+
+_JPEG_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_JPEG_SEGMENTS = frozenset([0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE])
+"""Frames that are Huffman-coded, their tables and scans, applications' data, comments."""
+
+
+def _too_large(found: str) -> ImageProblem:
+    return ImageProblem("image_too_large", f"found {found}, expected at most {MAX_PIXELS} pixels")
+
+
+def _broken(reason: str) -> ImageProblem:
+    return ImageProblem("image_broken", f"found a picture that cannot be decoded ({reason}), expected one")

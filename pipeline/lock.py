@@ -1,7 +1,8 @@
 """One run at a time on an output folder.
 
-On a disk the lock is a file that only one process can create. An object store has no such thing here: a run writes its
-token, waits, and goes on only if the token is still its own, which decides between runs that start within the wait.
+On a disk the lock is a file that appears with its content in one step and that only one process can make. An object
+store has no such thing here: a run writes its token, waits, and goes on only if the token is still its own, which decides
+between runs that start within the wait.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from .exceptions import OutputError
 from .place import Place
 
 SETTLE_SECONDS = 1.0
+FILLING_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -27,11 +29,11 @@ def locked(out: Place, name: str) -> Iterator[None]:
     for _ in range(3):
         if _take(out, name, token):
             break
-        holder = _holder(out, name)
+        data, holder = _holder(out, name)
         if holder is not None:
             hint = f"wait for it, or stop it; if it is surely dead, remove {out}/{name}"
             raise OutputError(str(out), f"found another run ({holder}) writing there, expected none", hint)
-        out.remove(name)
+        _break(out, name, data)
     else:
         raise OutputError(str(out), "found another run starting there, expected none", "wait for it")
     try:
@@ -53,7 +55,20 @@ def _take(out: Place, name: str, token: dict[str, Any]) -> bool:
         out.write(name, data, "lock")
         time.sleep(SETTLE_SECONDS)
         return out.read(name) == data
-    path = out.local / name
+    path, scratch = out.local / name, out.scratch(name)
+    scratch.write_bytes(data)
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        return False
+    except OSError:  # no hard links there: the file is empty for a moment, which `_holder` allows for
+        return _create(path, data)
+    finally:
+        scratch.unlink()
+    return True
+
+
+def _create(path: Path, data: bytes) -> bool:
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except FileExistsError:
@@ -63,18 +78,35 @@ def _take(out: Place, name: str, token: dict[str, Any]) -> bool:
     return True
 
 
-def _holder(out: Place, name: str) -> str | None:
-    """Return who holds the lock, or None if that process is gone."""
+def _holder(out: Place, name: str) -> tuple[bytes, str | None]:
+    """Return the lock's content and who holds it, None if that process is gone."""
     try:
-        lock = json.loads(out.read(name))
-        host, pid, started = lock["host"], int(lock["pid"]), lock["started"]
+        data = out.read(name)
     except FileNotFoundError:
-        return None
+        return b"", None
+    try:
+        lock = json.loads(data)
+        host, pid, started = lock["host"], int(lock["pid"]), lock["started"]
     except (ValueError, KeyError, TypeError):
-        return None  # its writer died between creating and filling it
+        young = out.local is not None and time.time() - (out.local / name).stat().st_mtime < FILLING_SECONDS
+        return data, "one that is just starting" if young else None
     if host == socket.gethostname() and _started(pid) != started:
-        return None
-    return f"process {pid} on {host}"
+        return data, None
+    return data, f"process {pid} on {host}"
+
+
+def _break(out: Place, name: str, stale: bytes) -> None:
+    """Remove the lock of a dead run, unless another run has taken its place in the meantime."""
+    if out.local is None:
+        out.remove(name)
+        return
+    path, aside = out.local / name, out.scratch(name)
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(aside)
+        if aside.read_bytes() != stale:
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
 
 
 def _started(pid: int) -> str | None:

@@ -14,6 +14,8 @@ Split = Literal["train", "val"]
 Role = Literal["normal", "error", "recovery", "padding"]
 Pixels = Annotated[int, Meta(ge=1)]
 Index = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class _Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -179,8 +181,8 @@ class Trajectory(_Record, frozen=True):
     """One recorded episode."""
 
     schema: Literal["gdp.traj/1"]
-    trajectory_id: Annotated[str, Meta(min_length=1)]
-    goal: Annotated[str, Meta(min_length=1)]
+    trajectory_id: Name
+    goal: Name
     steps: Annotated[tuple[Step, ...], Meta(min_length=1)]
     platform: Literal["android", "ios", "linux", "windows", "macos", "web"] | None = None
     lang: Lang | None = None
@@ -222,13 +224,13 @@ class Message(_Record, frozen=True, omit_defaults=False):
 
     role: Literal["system", "user", "assistant"]
     content: tuple[Part, ...]
-    loss_weight: float = 0.0
+    loss_weight: Annotated[float, Meta(ge=0)] = 0.0
 
 
 class ImageRef(_Record, frozen=True):
     """Where a sample's screenshot is stored, and its stored size in pixels."""
 
-    sha256: str
+    sha256: Sha256
     shard: Index
     row: Index
     width: Pixels
@@ -246,16 +248,16 @@ class Target(_Record, frozen=True):
 class Sample(_Record, frozen=True):
     """One training sample: everything up to and including one decision."""
 
-    sample_id: str
-    trajectory_id: str
+    sample_id: Name
+    trajectory_id: Name
     step_index: Index
     split: Split
     goal: str
     lang: Lang
     layout: str
-    messages: tuple[Message, ...]
+    messages: Annotated[tuple[Message, ...], Meta(min_length=1)]
     images: tuple[ImageRef, ...]
-    turns: tuple[Turn, ...]
+    turns: Annotated[tuple[Turn, ...], Meta(min_length=1)]
     target: Target
     text_tokens_estimate: Index
     image_tokens: Index

@@ -25,8 +25,8 @@ def validator(name: str) -> Draft202012Validator:
 def findings(name: str, document: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield (path, "found …, expected …") for everything in the document that its schema refuses, in document order."""
     errors = (leaf for error in validator(name).iter_errors(document) for leaf in _leaves(error))
-    for error in sorted(errors, key=lambda e: [(isinstance(p, int), p) for p in e.absolute_path]):
-        yield tuple(error.absolute_path), _message(error)
+    ordered = sorted(errors, key=lambda e: [(isinstance(p, int), p) for p in e.absolute_path])
+    yield from dict.fromkeys((tuple(error.absolute_path), _message(error)) for error in ordered)
 
 
 def json_path(path: tuple[str | int, ...]) -> str:
@@ -54,8 +54,8 @@ def _message(error: ValidationError) -> str:
     rule: Any = error.validator_value
     match error.validator:
         case "required":
-            missing = next(key for key in rule if key not in found)
-            return f"found no {missing!r}, expected one"
+            missing = [repr(key) for key in rule if key not in found]  # each makes an error of its own
+            return f"found no {', '.join(missing)}, expected {'one' if len(missing) == 1 else 'them'}"
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
             extra = sorted(set(found) - set(known))

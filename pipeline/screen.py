@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from .actions import Action, Box, Point, target_point
+from .actions import Action, Box, Point, Scroll, target_point
 from .geometry import contains, smallest_containing
 from .records import Element
 
@@ -30,8 +30,8 @@ def hit(elements: Sequence[Element], point: Point) -> Element | None:
 
 
 def target_element(elements: Sequence[Element], action: Action) -> Element | None:
-    """Return the element that the action aims at, None where it aims at none."""
-    point = target_point(action)
+    """Return the element that the action aims at, None where it aims at none; a scroll is about what is around it."""
+    point = None if isinstance(action, Scroll) else target_point(action)
     return None if point is None else hit(elements, point)
 
 
@@ -48,9 +48,8 @@ def label(elements: Sequence[Element], element: Element) -> str | None:
     """Return what a person would call the element: its own text, or the first text inside it."""
     if element.text and element.text.strip():
         return " ".join(element.text.split())
-    index = next((n for n, e in enumerate(elements) if e is element), None)
     for number, other in enumerate(elements):
-        if other.text and other.text.strip() and index is not None and element in ancestors(elements, number):
+        if other.text and other.text.strip() and any(each is element for each in ancestors(elements, number)):
             return " ".join(other.text.split())
     return None
 

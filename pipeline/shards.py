@@ -135,6 +135,7 @@ def take_over(dataset: Dataset, out: Place, number: int, tables: Iterable[str]) 
     """Take a shard's tables over from another dataset unchanged, without copying where the file system can link."""
     taken = [shard for table in tables if (shard := dataset.shard(table, number)) is not None]
     for shard in taken:
+        dataset.verify(shard)
         out.take_over(dataset.place, shard.name, shard.name.split("/")[0])
     return tuple(taken)
 

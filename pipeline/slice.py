@@ -8,10 +8,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import layouts, seeds
+from . import engines, layouts, seeds
+from .apart import keep_apart
 from .compose import Setting
+from .describe import same_goal
+from .engines import Engine, ImageFormat
 from .exceptions import ConfigError
-from .images import ImageFormat, ImageProblem, Plan, read
+from .images import ImageProblem, Plan, read
 from .layouts.layout import contract
 from .place import Place, Where
 from .records import Split
@@ -37,6 +40,8 @@ class SliceConfig:
     """Area of a screenshot at most; None is 1280 image tokens."""
     image_format: ImageFormat = "jpeg"
     """How resized screenshots are stored."""
+    image_engine: str = "auto"
+    """What decodes, resizes and encodes screenshots; `auto` is the fastest that is installed."""
     val_fraction: float = 0.2
     """Share of the trajectories that go to the split `val`."""
     system_prompt: str | None = None
@@ -58,6 +63,10 @@ class SliceConfig:
             message = f"found {self.max_pixels}, expected at least {layout.min_pixels} (the least of {self.layout})"
             raise ConfigError("--max-pixels", message)
 
+    def engine(self) -> Engine:
+        """Return the image engine; raises ConfigError if there is no such one."""
+        return engines.choose(self.image_engine)
+
     def setting(self) -> Setting:
         """Return what all samples have in common."""
         layout = layouts.get(self.layout)
@@ -68,16 +77,18 @@ class SliceConfig:
         """Return how screenshots are stored."""
         layout = layouts.get(self.layout)
         largest = IMAGE_TOKENS * layout.factor**2 if self.max_pixels is None else self.max_pixels
-        return Plan(layout.factor, layout.min_pixels, largest, self.image_format)
+        engine = self.engine().name
+        return Plan(layout.factor, layout.min_pixels, largest, self.image_format, engine=engine)
 
 
 def run(source: Where, out: Where, config: SliceConfig, running: Running) -> StageReport:
     """Slice every trajectory under `source` into the dataset `out`."""
     source, out = Place.of(source), Place.of(out)
     documents = find(source)
-    _refuse_nesting(source, out)
+    keep_apart(source, out)
     glances = [glance(source, document) for document in documents]
     layout, setting, image_plan = layouts.get(config.layout), config.setting(), config.image_plan()
+    engine = {"name": config.engine().name, **config.engine().versions()}
     agreed = contract(layout, max_pixels=image_plan.max_pixels, history_images=setting.history_images)
     tasks = list(_tasks(source.absolute(), out.absolute(), glances, config))
     plan = StagePlan(
@@ -88,23 +99,17 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
             "history_images": setting.history_images,
             "max_pixels": image_plan.max_pixels,
             "image_format": config.image_format,
+            "image_engine": engine,
             "val_fraction": config.val_fraction,
             "shard_size": config.shard_size,
+            "system_prompt": config.system_prompt,
         },
         input={"kind": "trajectories", "fingerprint": _fingerprint(source, glances)},
         contract=agreed,
-        image={"engine": "pillow", "format": config.image_format, "quality": image_plan.quality},
+        image={"engine": engine, "format": config.image_format, "quality": image_plan.quality},
         system_prompt=config.system_prompt,
     )
     return execute(plan, out, tasks, slice_shard, running)
-
-
-def _refuse_nesting(source: Place, out: Place) -> None:
-    if source.local is None or out.local is None:
-        return
-    inner, outer = out.local.resolve(), source.local.resolve()
-    if inner == outer or outer in inner.parents:
-        raise ConfigError("-o", f"found {out} inside {source}, expected a folder outside the trajectories")
 
 
 def _fingerprint(source: Place, glances: Sequence[Glance]) -> str:
@@ -131,16 +136,12 @@ def draw_split(goals: Sequence[str], val_fraction: float, seed: int) -> dict[str
 
     At least one goal goes to `val` if there are two and the fraction is not 0.
     """
-    names = sorted({_normal(goal) for goal in goals})
+    names = sorted({same_goal(goal) for goal in goals})
     n_val = round(len(names) * val_fraction)
     if val_fraction > 0 and len(names) > 1:
         n_val = min(max(n_val, 1), len(names) - 1)
     drawn = sorted(names, key=lambda name: seeds.digest(seed, "split", name))
     return {name: "val" if rank < n_val else "train" for rank, name in enumerate(drawn)}
-
-
-def _normal(goal: str) -> str:
-    return " ".join(goal.casefold().split())
 
 
 def _tasks(source: Place, out: Place, glances: Sequence[Glance], config: SliceConfig) -> Iterator[SliceTask]:
@@ -159,7 +160,7 @@ def _tasks(source: Place, out: Place, glances: Sequence[Glance], config: SliceCo
             source=str(source),
             out=str(out),
             documents=tuple(glances[n].document for n in members),
-            splits=tuple(splits.get(_normal(glances[n].goal or ""), "train") for n in members),
+            splits=tuple(splits.get(same_goal(glances[n].goal or ""), "train") for n in members),
             repeated={n - start: repeated[n] for n in members if n in repeated},
             setting=config.setting(),
             image_plan=config.image_plan(),

@@ -1,14 +1,17 @@
 """What all stages have in common: take the output folder, run the shards that are missing, write the manifest."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol, TypeVar
 
 import click
 
 from .dataset import Dataset
-from .executor import LocalExecutor
+from .exceptions import ConfigError
+from .executors import EXECUTORS
+from .executors.worker import TASK_SECONDS
 from .manifest import Contract, Flow, Manifest, Stage
 from .place import Place
 from .report import StageReport
@@ -32,9 +35,19 @@ Task = TypeVar("Task", bound=ShardTask)
 class Running:
     """How a stage runs; nothing here changes what it writes."""
 
-    workers: int = 1
+    workers: int | None = 1
+    """Tasks at a time; None is as many as there is room for."""
     fresh: bool = False
     progress: bool = False
+    executor: str = "local"
+    ray_address: str | None = None
+    task_seconds: float = TASK_SECONDS
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise ConfigError("--executor", f"found {self.executor!r}, expected one of {', '.join(EXECUTORS)}")
+        if self.ray_address is not None and self.executor != "ray":
+            raise ConfigError("--ray-address", f"found it with --executor {self.executor}, expected --executor ray")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +90,9 @@ def execute(
     with RunFolder.open(out, identity, fresh=running.fresh) as run:
         if not run.complete:
             missing = [task for task in tasks if task.number not in run.done]
-            for result in _results(plan.stage, work, missing, running):
-                run.note(result)
+            with closing(_results(plan.stage, work, missing, running)) as results:
+                for result in results:
+                    run.note(result)
             run.finish(_manifest(plan, identity, [run.done[task.number] for task in tasks]))
     return StageReport.of(Dataset.open(out))
 
@@ -93,10 +107,14 @@ def rehearse(
 
 def _results(
     name: str, work: Callable[[Task], ShardResult], tasks: Sequence[Task], running: Running
-) -> Iterable[ShardResult]:
+) -> Generator[ShardResult, None, None]:
     failed: BaseException | None = None
-    outcomes = LocalExecutor(running.workers).run(work, tasks)
-    with click.progressbar(outcomes, length=len(tasks), label=name, hidden=not running.progress) as bar:
+    cluster = {"address": running.ray_address} if running.ray_address else {}
+    executor = EXECUTORS[running.executor](running.workers, task_seconds=running.task_seconds, **cluster)
+    with (
+        closing(executor.run(work, tasks)) as outcomes,  # whatever happens, nothing runs on when this is left
+        click.progressbar(outcomes, length=len(tasks), label=name, hidden=not running.progress) as bar,
+    ):
         for _, outcome in bar:
             if isinstance(outcome, BaseException):
                 failed = failed or outcome

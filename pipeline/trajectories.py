@@ -35,7 +35,7 @@ class Document(Struct, frozen=True):
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
     def read(self, source: Place) -> bytes:
-        """Return the JSON text."""
+        """Return the JSON text; raises OSError."""
         return source.read(self.path, self.offset, self.size)
 
     @property
@@ -74,6 +74,10 @@ class Glance(Struct, frozen=True):
     sha256: str
 
 
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for text that is no JSON, or JSON nested beyond reason."""
+
+
 class _GlanceImage(Struct):
     path: str
 
@@ -101,8 +105,8 @@ def find(source: Place) -> list[Document]:
     if not source.exists():
         raise InputError(str(source), "found nothing there, expected a folder of trajectories", "check the path")
     if source.local is not None and not source.local.is_dir():
-        hint = f"try {source.local.parent}"
-        raise InputError(str(source), "found a file, expected a folder of trajectories", hint)
+        folder = source.local.parent
+        raise InputError(str(source), "found a file, expected a folder of trajectories", f"try {folder}")
     documents = [document for name in _files(source) for document in _documents(source, name)]
     if not documents:
         hint = None
@@ -113,12 +117,17 @@ def find(source: Place) -> list[Document]:
 
 
 def glance(source: Place, document: Document) -> Glance:
-    """Read just enough of a trajectory to plan with it; a broken one gives a glance without an id."""
-    data = document.read(source)
+    """Read just enough of a trajectory to plan with it; of a broken one, whatever `load` might still use of it."""
+    try:
+        data = document.read(source)
+    except OSError:
+        return Glance(document, None, None, (), "unreadable")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         seen = msgspec.json.decode(data, type=_GlanceTrajectory)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except msgspec.ValidationError:
+        return _squint(document, data, sha256)
+    except _NO_JSON:
         return Glance(document, None, None, (), sha256)
     observations = [step.observation for step in seen.steps]
     if seen.final_observation is not None:
@@ -132,13 +141,25 @@ def load(source: Place, document: Document) -> Loaded:
     The typed decoder accepts exactly what the JSON Schema accepts (a test holds both together) at a hundredth of the
     cost, so the schema is asked only about documents that the decoder refuses: to say what is wrong, and where.
     """
-    data = document.read(source)
+    try:
+        data = document.read(source)
+    except OSError as error:
+        message = f"found a file that cannot be read ({error.strerror or error}), expected a JSON object"
+        return Loaded(document, None, (Problem("unreadable", document.where, message),))
     try:
         trajectory = msgspec.json.decode(data, type=Trajectory)
-    except msgspec.ValidationError as error:
-        return _salvage(document, data, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.ValidationError as refusal:
+        try:
+            raw = msgspec.json.decode(data)
+        except _NO_JSON as error:  # the typed decoder stops at the first wrong type, before it sees all the text
+            return Loaded(document, None, (_malformed(document, data, error),))
+        return _salvage(document, raw, str(refusal))
+    except _NO_JSON as error:
         return Loaded(document, None, (_malformed(document, data, error),))
+    return _checked(document, trajectory)
+
+
+def _checked(document: Document, trajectory: Trajectory) -> Loaded:
     broken = next(_step_problems(document, trajectory), None)
     if broken is None:
         return Loaded(document, trajectory, (), len(trajectory.steps))
@@ -161,10 +182,32 @@ def _documents(source: Place, name: str) -> Iterator[Document]:
         yield Document(name)
         return
     offset = 0
-    for number, line in enumerate(source.lines(name), start=1):
-        if line.strip():
-            yield Document(name, number, offset, len(line))
-        offset += len(line)
+    try:
+        for number, line in enumerate(source.lines(name), start=1):
+            if line.strip():
+                yield Document(name, number, offset, len(line))
+            offset += len(line)
+    except OSError:
+        yield Document(name)  # loading it will say why
+
+
+def _squint(document: Document, data: bytes, sha256: str) -> Glance:
+    """Glance at JSON of another shape: steps before the broken one may be used, so their goal must join the split."""
+    try:
+        raw: Any = msgspec.json.decode(data)
+    except _NO_JSON:
+        raw = None
+    raw = raw if isinstance(raw, dict) else {}
+    steps = raw.get("steps")
+    paths = (_at(step, "observation", "image", "path") for step in (steps if isinstance(steps, list) else ()))
+    name, goal = (text if isinstance(text := raw.get(key), str) else None for key in ("trajectory_id", "goal"))
+    return Glance(document, name, goal, tuple(path for path in paths if isinstance(path, str)), sha256)
+
+
+def _at(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _malformed(document: Document, data: bytes, error: Exception) -> Problem:
@@ -174,24 +217,35 @@ def _malformed(document: Document, data: bytes, error: Exception) -> Problem:
         data.decode()
     except UnicodeDecodeError as broken:
         return Problem("json_broken", document.where, f"found byte {broken.start} that is no UTF-8, expected JSON text")
+    if data.startswith(b"\xef\xbb\xbf"):
+        return Problem("json_broken", document.where, "found a byte order mark, expected JSON text without one")
     return Problem("json_broken", document.where, f"found broken JSON ({error}), expected a JSON object")
 
 
-def _salvage(document: Document, data: bytes, refusal: str) -> Loaded:
+def _salvage(document: Document, raw: Any, refusal: str) -> Loaded:
     """Find what the schema refuses and keep the steps before the first refused one."""
-    raw: Any = msgspec.json.decode(data)
     n_steps = len(raw["steps"]) if isinstance(raw, dict) and isinstance(raw.get("steps"), list) else 0
     problems = tuple(
         Problem("schema", f"{document.where}: {json_path(path)}", message, _step_of(path))
         for path, message in findings("trajectory", raw)
-    ) or (Problem("schema", document.where, refusal),)
+    )
+    if not problems:  # whole numbers written as 360.0: the schema takes them for integers, as JSON does
+        return _whole(document, raw, refusal)
     first = min((p.step_index for p in problems if p.step_index is not None), default=None)
     if first is None or any(p.step_index is None for p in problems) or first == 0:
         return Loaded(document, None, problems, n_steps)
     raw["steps"] = raw["steps"][:first]
     raw.pop("final_observation", None)
-    trajectory = msgspec.convert(raw, type=Trajectory)
+    trajectory = msgspec.convert(raw, type=Trajectory, strict=False)  # its types are the schema's already
     return _cut(document, trajectory, n_steps, problems)
+
+
+def _whole(document: Document, raw: Any, refusal: str) -> Loaded:
+    try:
+        trajectory = msgspec.convert(raw, type=Trajectory, strict=False)
+    except msgspec.ValidationError:
+        return Loaded(document, None, (Problem("schema", document.where, refusal),))
+    return _checked(document, trajectory)
 
 
 def _cut(document: Document, trajectory: Trajectory, n_steps: int, problems: tuple[Problem, ...]) -> Loaded:

@@ -5,13 +5,16 @@ repeated ids. A shard is then a pure function of its rows: every check of `pipel
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from . import layouts
-from .checks import CHECKS, Context
+from .apart import keep_apart
+from .checks import CHECKS, Context, Finding
 from .dataset import Dataset
+from .describe import same_goal
 from .manifest import Flow
 from .place import Place, Where
 from .records import Sample
@@ -41,6 +44,8 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
     """Check the dataset `source`; with `out`, write what passes."""
     source = Place.of(source)
     out = None if out is None else Place.of(out)
+    if out is not None:
+        keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     leaking, repeated = _across(dataset)
@@ -86,7 +91,7 @@ def validate_shard(task: ValidateTask) -> ShardResult:
     n_samples = 0
     for index, sample in enumerate(dataset.shard_samples(task.number)):
         n_samples += 1
-        found = [(name, finding) for name, check in CHECKS.items() for finding in check(sample, context)]
+        found = list(_findings(sample, context))
         counts.update(name for name, _ in found)
         if not found:
             kept.append(sample)
@@ -104,6 +109,15 @@ def validate_shard(task: ValidateTask) -> ShardResult:
         details={"findings": {name: counts[name] for name in CHECKS}},
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
+
+
+def _findings(sample: Sample, context: Context) -> Iterator[tuple[str, Finding]]:
+    """Yield what the checks find; what is no sample is asked nothing more."""
+    for name, check in CHECKS.items():
+        found = [(name, finding) for finding in check(sample, context)]
+        yield from found
+        if name == "schema" and found:
+            return
 
 
 def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:
@@ -125,7 +139,7 @@ def _across(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:
     for number in dataset.manifest.shard_numbers():
         for row in dataset.rows("samples", number, ["sample_id", "trajectory_id", "goal", "split"]):
             ids[row["sample_id"]] += 1
-            for key in (f"trajectory {row['trajectory_id']}", f"goal {row['goal']}"):
+            for key in (f"trajectory {row['trajectory_id']}", f"goal {same_goal(row['goal'])}"):
                 sides.setdefault(key, set()).add(row["split"])
     leaking = frozenset(key for key, splits in sides.items() if len(splits) > 1)
     return leaking, frozenset(name for name, times in ids.items() if times > 1)

@@ -1,10 +1,34 @@
-"""Small trajectories for tests: real pictures, drawn here; every value can be replaced by the test that needs another."""
+"""Small trajectories for tests: real pictures, drawn here; every value can be replaced by the test that needs another.
 
+Below them: the stages without worker processes, the command line, and datasets with edited rows.
+"""
+
+import contextlib
+import hashlib
 import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import msgspec
 from PIL import Image, ImageDraw
+
+from pipeline import augment_errors, validate
+from pipeline import slice as slice_stage
+from pipeline.augment_errors import AugmentConfig
+from pipeline.dataset import Dataset
+from pipeline.executors.local import LocalExecutor
+from pipeline.manifest import MANIFEST, Shard
+from pipeline.place import Place
+from pipeline.records import Sample
+from pipeline.report import StageReport
+from pipeline.shards import ShardWriter
+from pipeline.slice import SliceConfig
+from pipeline.stage import Running
+from pipeline.tables import sample_row
 
 WIDTH, HEIGHT = 360, 800
 
@@ -90,3 +114,99 @@ def corpus(root: Path, n: int = 6, n_steps: int = 4) -> Path:
     for number in range(n):
         write(root, trajectory(f"t{number}", n_steps, first_screen=number * 10))
     return root
+
+
+def back_corpus(root: Path) -> Path:
+    """Write trajectories that each go in, come back and go in again: recorded proof of Back between two screens."""
+    for number in range(3):
+        first = number * 10
+        document = trajectory(f"b{number}", 6, first_screen=first)
+        for index, screen_number in enumerate((0, 1, 0, 1, 2, 3)):
+            document["steps"][index]["observation"] = step(0, first + screen_number)["observation"]
+        document["steps"][1]["actions"] = [{"type": "button", "name": "back"}]
+        document["steps"][1]["text"] = {"thought": "I have seen enough here.", "instruction": "Go back"}
+        write(root, document)
+    return root
+
+
+def rows(dataset: Dataset, table: str) -> list[dict[str, Any]]:
+    """Return all rows of a table, in order."""
+    return [row for number in dataset.manifest.shard_numbers() for row in dataset.rows(table, number)]
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Return the hash of every file under the folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@contextlib.contextmanager
+def in_process() -> Iterator[None]:
+    """Run tasks here instead of in worker processes, which take most of a second to start."""
+
+    def run(self: LocalExecutor, fn: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        for task in tasks:
+            try:
+                yield task, fn(task)
+            except Exception as error:
+                yield task, error
+
+    with mock.patch.object(LocalExecutor, "run", run):
+        yield
+
+
+def sliced(source: Path, out: Path, **config: Any) -> Dataset:
+    """Run `gdp slice` and open what it wrote."""
+    with in_process():
+        slice_stage.run(source, out, SliceConfig(**config), Running())
+    return Dataset.open(out)
+
+
+def augmented(source: Path, out: Path, **config: Any) -> Dataset:
+    """Run `gdp augment-errors` and open what it wrote."""
+    with in_process():
+        augment_errors.run(source, out, AugmentConfig(**config), Running())
+    return Dataset.open(out)
+
+
+def validated(source: Path, out: Path | None = None, *, pixels: bool = True) -> StageReport:
+    """Run `gdp validate` and return its report."""
+    with in_process():
+        return validate.run(source, out, Running(), pixels=pixels)
+
+
+def gdp(*arguments: object, stdin: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line as its users do."""
+    command = [str(Path(sys.executable).with_name("gdp")), *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120, **options)
+
+
+def edited(
+    dataset: Dataset,
+    out: Path,
+    edit: Callable[[list[Sample]], Iterable[Sample | dict[str, Any]]],
+    *,
+    images: Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]] | None = None,
+    **manifest: Any,
+) -> Dataset:
+    """Write a copy of a dataset of one shard with other samples (records, or rows as they are) and other images."""
+    samples = [row if isinstance(row, dict) else sample_row(row) for row in edit(list(dataset.samples()))]
+    content = {"steps": rows(dataset, "steps"), "images": rows(dataset, "images"), "samples": samples,
+               "rejected": rows(dataset, "rejected")}  # fmt: skip
+    if images is not None:
+        content["images"] = list(images(content["images"]))
+    shards = write_shard(out, content)
+    Place(str(out)).write(MANIFEST, msgspec.structs.replace(dataset.manifest, shards=shards, **manifest).to_json(), "m")
+    return Dataset.open(out)
+
+
+def write_shard(out: Path, content: dict[str, list[dict[str, Any]]]) -> tuple[Shard, ...]:
+    """Write shard 0 of each table and return the manifest's entries."""
+    with ShardWriter(Place(str(out)), 0, tuple(content), {}) as writer:
+        for table, each in content.items():
+            for row in each:
+                writer.write(table, row)
+        return tuple(sorted(writer.commit(), key=lambda shard: shard.name))

@@ -65,28 +65,32 @@ class TrainConfig:
 
     sft: SftConfig = SftConfig()
     lora: LoraConfig = LoraConfig()
+    source: str | None = None
+    """The file that it was read from; None where none was named."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved settings in the form of the YAML file."""
-        return {"training": asdict(self)}
+        return {"training": {"sft": asdict(self.sft), "lora": asdict(self.lora)}}
+
+    def for_model(self, model: str | None) -> "TrainConfig":
+        """Return these settings, or the demo recipe's where neither a file nor a model was named."""
+        return load(DEMO) if model is None and self == TrainConfig() else self
 
 
-def load(path: Path | None, *, model: str | None = None) -> TrainConfig:
-    """Return the settings in the file; without a file, those of the demo recipe if no model is named, else defaults.
+def load(path: Path | None) -> TrainConfig:
+    """Return the settings in the file, the defaults for a real model without one.
 
     Raises ConfigError for a file that is missing, malformed or out of range, MissingExtraError without pyyaml.
     """
     if path is None:
-        if model is not None:
-            return TrainConfig()
-        path = DEMO
+        return TrainConfig()
     document = _read(path)
     _check(path, document)
     given = document["training"]
     lora = dict(given.get("lora", {}))
     if isinstance(lora.get("target_modules"), str):
         lora["target_modules"] = (lora["target_modules"],)
-    config = TrainConfig(_build(SftConfig(), given.get("sft", {})), _build(LoraConfig(), lora))
+    config = TrainConfig(_build(SftConfig(), given.get("sft", {})), _build(LoraConfig(), lora), str(path))
     _check_together(path, config)
     return config
 

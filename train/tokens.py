@@ -38,8 +38,9 @@ class ChatML:
         if missing:
             message = f"its tokenizer has no {missing[0]}, expected a Qwen-VL tokenizer (ChatML)"
             raise ContractError(where, message, "choose a model of the dataset's family")
-        ids = [int(vocabulary[token]) for token in CONTROL]
-        return cls(tokenizer, *ids, newline=tuple(_plain(tokenizer, "\n")))
+        im_start, im_end, vision_start, vision_end, image_pad = (int(vocabulary[token]) for token in CONTROL)
+        newline = tuple(_plain(tokenizer, "\n"))
+        return cls(tokenizer, im_start, im_end, vision_start, vision_end, image_pad, newline)
 
     @property
     def control(self) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""YAML as people mean it: `1e-4` is a number, and a key that stands twice is an error instead of the last one winning."""
+"""YAML as people mean it: `1e-4` is a number, and a key that stands twice is an error."""
 
 import re
 from typing import Any

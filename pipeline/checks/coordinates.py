@@ -11,16 +11,22 @@ from .check import Context, Finding
 
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield points that lie outside the screenshot or beside the target's box."""
+    """Yield a target that is not the trained turn, points outside the screenshot or beside the target's box."""
+    trained = sample.turns[-1]
+    if not sample.step_index == sample.target.step_index == trained.step_index:
+        steps = f"{sample.step_index}, {sample.target.step_index} and {trained.step_index}"
+        yield Finding("$.step_index", f"found steps {steps} in sample, target and trained turn, expected the same")
+    if sample.target.actions != trained.actions:
+        yield Finding("$.target.actions", "found other actions than the trained turn's, expected those")
     for number, action in enumerate(sample.target.actions):
         for x, y in points(action):
             if not (0 <= x <= 1 and 0 <= y <= 1):
                 yield Finding(f"$.target.actions[{number}]", f"found point [{x}, {y}], expected fractions from 0 to 1")
     box = sample.target.bbox
-    if box is None or context.layout.refuse(sample.turns[-1]) is not None:
+    if box is None or context.layout.refuse(trained) is not None:
         return
     try:
-        reply = context.layout.parse(context.layout.response(sample.turns[-1]))
+        reply = context.layout.parse(context.layout.response(trained))
     except GrammarError:
         return  # the check of the messages says so
     for name, point in (("recorded", target_point(sample.target.actions[0])), ("rendered", target_point(reply.action))):

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator
 
+from pipeline.errors import KINDS
 from pipeline.layouts import visible_turns
-from pipeline.records import Sample, Turn
+from pipeline.records import Sample
 
 from .check import Context, Finding
 
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield missing steps, a missing instruction, screenshots that the policy would show or drop differently."""
-    recorded = [turn.step_index for turn in sample.turns if not _injected(turn)]
-    injected = len(sample.turns) - len(recorded)
-    past = recorded[:-1]
+    kind = KINDS.get(sample.error_kind or "")
+    injects = kind is not None and not kind.replaces  # one turn, just before the decision
+    past = [turn.step_index for turn in sample.turns[: -2 if injects else -1]]
     if past != list(range(len(past))):
         yield Finding("$.turns", f"found steps {past} before the decision, expected all from 0 on, in order")
-    if not injected and recorded[-1] != len(past):
-        yield Finding("$.turns", f"found a decision at step {recorded[-1]} after {len(past)} steps, expected as many")
+    decision = sample.turns[-1].step_index
+    if not injects and decision != len(past):
+        yield Finding("$.turns", f"found a decision at step {decision} after {len(past)} steps, expected as many")
     texts = [part.text or "" for message in sample.messages if message.role == "user" for part in message.content]
     if not any(sample.goal in text for text in texts):
         yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
@@ -28,8 +30,3 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
         wrong = [position for position, turn in enumerate(sample.turns) if turn.role == "error"]
         if not wrong or wrong[-1] not in shown or len(sample.turns) - 1 not in shown:
             yield Finding("$.turns", "found an error without both its screens in view, expected to see what it did")
-
-
-def _injected(turn: Turn) -> bool:
-    """Tell whether the turn is one that `gdp augment-errors` made up."""
-    return turn.role == "error" and any(action.synth for action in turn.actions)

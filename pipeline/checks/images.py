@@ -16,13 +16,17 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     contract = context.manifest.contract
     for number, ref in enumerate(sample.images):
         path = f"$.images[{number}]"
-        expected = smart_resize(
-            ref.width,
-            ref.height,
-            factor=contract.factor,
-            min_pixels=contract.min_pixels,
-            max_pixels=contract.max_pixels,
-        )
+        try:
+            expected = smart_resize(
+                ref.width,
+                ref.height,
+                factor=contract.factor,
+                min_pixels=contract.min_pixels,
+                max_pixels=contract.max_pixels,
+            )
+        except ValueError as error:
+            yield Finding(path, f"found {error}")
+            continue
         if expected != (ref.width, ref.height):
             size = f"{expected[0]}x{expected[1]}"
             yield Finding(

@@ -16,6 +16,8 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield what is wrong with the structure, the weights, the responses and the texts."""
     yield from _structure(sample)
     yield from _texts(sample.messages)
+    if sample.layout != context.layout.name:
+        yield Finding("$.layout", f"found {sample.layout!r}, expected {context.layout.name!r} as in the manifest")
     refused = next((reason for turn in sample.turns if (reason := context.layout.refuse(turn))), None)
     if refused is not None:
         yield Finding("$.turns", refused)

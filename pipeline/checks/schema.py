@@ -18,5 +18,3 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     except msgspec.ValidationError as error:
         found = [Finding(json_path(path), message) for path, message in findings("sample", msgspec.json.decode(data))]
         yield from found or [Finding("$", f"found {error}, expected a sample")]
-    if sample.sample_id in context.repeated:
-        yield Finding("$.sample_id", f"found {sample.sample_id!r} more than once, expected ids of their own")

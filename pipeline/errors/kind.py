@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 from msgspec import Struct
 
 from pipeline.actions import Box, Click
 from pipeline.compose import Shown, turn_of
-from pipeline.records import Element, Lang, Observation
+from pipeline.records import Element, Lang, Observation, Role
 from pipeline.screen import label, target_element
 from pipeline.tables import StepRow
 
@@ -36,29 +37,34 @@ class Proposal(Struct, frozen=True):
     """How many of the last turns must show their screenshots, or the model could not see what went wrong."""
 
 
-class Episode(Struct, frozen=True):
+class Episode(Struct, frozen=True, dict=True):
     """One recorded trajectory with what its dataset proves about it."""
 
     steps: tuple[StepRow, ...]
-    """In order; the row of the final observation is left out."""
+    """In order, each with its facts; the row of the final observation is left out."""
     seed: int
     back_proved: frozenset[int] = frozenset()
     """Steps whose screen, as recorded elsewhere, returns by Back to exactly the screen of the step before."""
 
     def shown(self, end: int) -> tuple[Shown, ...]:
         """Return the recorded turns before step `end`."""
-        return tuple(self.turn(index) for index in range(end))
+        return self._turns[:end]
 
     def turn(self, index: int) -> Shown:
         """Return one recorded turn."""
-        step = self.steps[index]
-        assert step.facts is not None
-        return Shown(turn_of(index, step.facts, step.observation, step.lang), step.image)
+        return self._turns[index]
 
-    def role(self, index: int) -> str:
-        """Return the step's label."""
-        facts = self.steps[index].facts
-        return "normal" if facts is None else facts.label.role
+    @cached_property
+    def _turns(self) -> tuple[Shown, ...]:
+        return tuple(
+            Shown(turn_of(index, step.facts, step.observation, step.lang), step.image)
+            for index, step in enumerate(self.steps)
+            if step.facts is not None
+        )
+
+    def role(self, index: int) -> Role:
+        """Return what the recording says of the step."""
+        return self._turns[index].turn.role
 
     @property
     def name(self) -> str:

@@ -40,6 +40,8 @@ class Labelled:
         target = episode.turn(index)
         thought = (target.turn.thought or "").strip()
         if not _DIAGNOSIS.search(thought):
+            if wrong != index - 1:
+                return Refusal("diagnosis_missing")  # our wordings speak of the last action
             slip = episode.turn(wrong).turn.instruction or ""
             diagnosis = say("labelled_diagnosis", episode.lang, episode.seed, episode.name, index, slip=slip)
             gap = "" if episode.lang == "zh" else " "

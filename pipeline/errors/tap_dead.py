@@ -69,20 +69,20 @@ class TapDead:
         def plausibility(element: Element) -> tuple[int, float]:
             return -len(words & _words(element.text or "")), distance(element.bbox, point, size.width, size.height)
 
-        options = sorted((e for e in self._dead(step) if e.text != target), key=plausibility)[:NEAREST]
+        options = sorted((e for e in self._dead(step) if _name(e) != target), key=plausibility)[:NEAREST]
         return seeds.pick(options, episode.seed, self.name, episode.name, index, "where") if options else None
 
     def _dead(self, step: StepRow) -> Iterator[Element]:
         elements, size = step.observation.elements, step.observation.image
         scale = step.scale or min(size.width, size.height) / PHONE_WIDTH_DP
-        live = [element.bbox for element in elements if interactive(element)]
+        live = [element.bbox for element in elements if not _inert(element)]
         for number, element in enumerate(elements):
-            name = " ".join((element.text or "").split())
+            name = _name(element)
             if not 1 < len(name) <= LONGEST_NAME or IRREVERSIBLE.search(name):
                 continue
-            if element.clickable is not False or element.topmost is not True or interactive(element):
+            if not _inert(element) or element.topmost is not True:
                 continue
-            if element.role in self._picture_roles or any(map(interactive, ancestors(elements, number))):
+            if element.role in self._picture_roles or not all(map(_inert, ancestors(elements, number))):
                 continue
             if all(
                 distance(box, centre(element.bbox), size.width, size.height) >= CLEARANCE_DP * scale for box in live
@@ -91,7 +91,7 @@ class TapDead:
 
     def _compose(self, episode: Episode, index: int, dead: Element, target: str) -> Proposal:
         recorded, lang = episode.turn(index), episode.lang
-        name = " ".join((dead.text or "").split())
+        name = _name(dead)
         point = centre(dead.bbox)
         slip = Click(point=point, bbox=dead.bbox, synth=True)
         draw = (episode.seed, self.name, episode.name, index)
@@ -111,6 +111,15 @@ class TapDead:
         bbox = getattr(right.actions[0], "bbox", None)
         before = replace(wrong, inbound=recorded.turn.inbound)
         return Proposal((*episode.shown(index), Shown(before, recorded.image), Shown(right, recorded.image)), bbox)
+
+
+def _inert(element: Element) -> bool:
+    """Tell whether the recording says that the element takes no tap; not to say so is not enough."""
+    return element.clickable is False and not interactive(element)
+
+
+def _name(element: Element) -> str:
+    return " ".join((element.text or "").split())
 
 
 def _words(text: str) -> set[str]:

@@ -28,11 +28,11 @@ from pipeline.actions import (
     Type,
     Wait,
 )
-from pipeline.geometry import to_grid
+from pipeline.geometry import straight, to_grid
 from pipeline.records import Message, Turn
 
 from .layout import GrammarError, Reply, image_part, text_message
-from .tool_call import OPEN, Arguments, unwrap, wrap
+from .tool_call import Arguments, spells_call, unwrap, wrap
 
 TOOL = "mobile_use"
 BUTTONS = ("back", "home", "menu", "enter")
@@ -86,13 +86,15 @@ class MaiUi:
         """Return why MAI-UI cannot express the turn, or None."""
         if len(turn.actions) != 1:
             return f"found {len(turn.actions)} actions in one response, expected one call a turn"
-        if "<" in (thought := turn.thought or "") and any(mark in thought for mark in ("</thinking>", OPEN)):
+        thought = turn.thought or ""
+        if "</thinking>" in thought or spells_call(thought):
             return "found a thought that spells the layout's own tags, expected none"
-        action = turn.actions[0]
         try:
-            self._arguments(action)
+            arguments = self._arguments(turn.actions[0])
         except GrammarError as error:
             return str(error)
+        if spells_call(arguments.get("text")):
+            return "found an action's text that spells the layout's own tags, expected none"
         return None
 
     def response(self, turn: Turn) -> str:
@@ -151,9 +153,11 @@ class MaiUi:
 
     def _gesture(self, action: Swipe | Drag | Scroll) -> dict[str, Any]:
         match action:
-            case Drag(path=(start, *_, end), from_cursor=False, button="left"):
-                return self._drag(start, end)
-            case Swipe(start=start, end=end) if start is not None and end is not None:
+            case Drag(path=(start, _, *_) as path, from_cursor=False, button="left") if straight(path):
+                return self._drag(start, path[-1])
+            case Swipe(start=start, end=end, path=path) if start is not None and end is not None:
+                if not straight((start, *path, end)):
+                    raise _no_call(action)
                 return self._drag(start, end)
             case Swipe(direction=finger, start=start) if finger is not None:
                 place = {} if start is None else {"coordinate": to_grid(start, self.scale)}

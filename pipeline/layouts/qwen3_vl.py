@@ -28,16 +28,18 @@ from pipeline.actions import (
     Type,
     Wait,
 )
-from pipeline.geometry import to_grid
-from pipeline.records import Message, Part, Turn
+from pipeline.geometry import straight, to_grid
+from pipeline.records import Inbound, Message, Part, Turn
 
 from .layout import GrammarError, Reply, image_part, text_message
-from .tool_call import OPEN, Arguments, unwrap, wrap
+from .tool_call import Arguments, loads, spells_call, unwrap, wrap
 
 TOOL = "mobile_use"
 BUTTONS = {"back": "Back", "home": "Home", "menu": "Menu", "enter": "Enter"}
 MARGIN = 0.02
 """A finger path keeps this share of the screen from its edges, where systems take gestures for themselves."""
+SHORTEST = 0.01
+"""A finger path below this share of the screen is a tap."""
 
 _POINT = {"type": "array", "description": "[x, y] on a grid from 0 to 999 over the screen"}
 SIGNATURE = {
@@ -102,13 +104,14 @@ class Qwen3VL:
         """Return why the family cannot express the turn, or None."""
         if len(turn.actions) != 1:
             return f"found {len(turn.actions)} actions in one response, expected one call a turn"
-        texts = f"{turn.thought}\n{turn.instruction}"
-        if OPEN in texts or "\nAction: " in texts:
+        if spells_call(turn.thought, turn.instruction) or "\nAction: " in (turn.thought or ""):
             return "found a thought that spells the layout's own marks, expected none"
         try:
-            self._arguments(turn.actions[0])
+            arguments = self._arguments(turn.actions[0])
         except GrammarError as error:
             return str(error)
+        if spells_call(arguments.get("text")):
+            return "found an action's text that spells the layout's own marks, expected none"
         return None
 
     def response(self, turn: Turn) -> str:
@@ -122,14 +125,13 @@ class Qwen3VL:
         lines = text.split("\n", 2)
         if len(lines) != 3 or not lines[0].startswith("Thought: ") or not lines[1].startswith("Action: "):
             raise GrammarError("found other lines, expected 'Thought: …', 'Action: …', then the call")
-        try:
-            instruction = json.loads(lines[1].removeprefix("Action: "))
-        except json.JSONDecodeError as error:
-            raise GrammarError(f"found an Action that is no quoted sentence ({error}), expected one") from error
+        instruction = loads(lines[1].removeprefix("Action: "), "an Action", "a sentence in quotes")
+        if not isinstance(instruction, str):
+            raise GrammarError(f"found an Action {instruction!r}, expected a sentence in quotes")
         arguments = Arguments(unwrap(lines[2], TOOL), self.scale)
         action = self._action(arguments)
         arguments.done()
-        return Reply(action, thought=lines[0].removeprefix("Thought: "), instruction=str(instruction))
+        return Reply(action, thought=lines[0].removeprefix("Thought: "), instruction=instruction)
 
     def render(self, goal: str, turns: Sequence[Turn], system: str | None = None) -> tuple[Message, ...]:
         """Return system, then the window's turns; the first carries the query and the steps before the window."""
@@ -137,7 +139,7 @@ class Qwen3VL:
         messages = [text_message("system", system or SYSTEM)]
         for position, turn in enumerate(turns[first:], start=first):
             text = _query(goal, turns[:first]) if position == first else ""
-            text += "".join(f"\n<tool_response>\n{reply.text}\n</tool_response>" for reply in turn.inbound)
+            text += "".join(f"\n{_reply(reply)}" for reply in turn.inbound)
             parts = [Part("text", text=text)] if text else []
             if turn.image is not None:
                 parts.append(image_part(turn.image))
@@ -201,9 +203,16 @@ class Qwen3VL:
 
 
 def _query(goal: str, done: Sequence[Turn]) -> str:
-    """Return the query and the steps that came before the window."""
-    steps = " ".join(f"Step {number}: {_one_line(turn.instruction)};" for number, turn in enumerate(done, start=1))
-    return f"The user query: {goal}\nTask progress (done on this device so far): {steps or 'nothing yet'}"
+    """Return the query and the steps that came before the window, what the user or a tool replied among them."""
+    pieces: list[str] = []
+    for number, turn in enumerate(done, start=1):
+        pieces += map(_reply, turn.inbound)
+        pieces.append(f"Step {number}: {_one_line(turn.instruction)};")
+    return f"The user query: {goal}\nTask progress (done on this device so far): {' '.join(pieces) or 'nothing yet'}"
+
+
+def _reply(reply: Inbound) -> str:
+    return f"<tool_response>\n{reply.text}\n</tool_response>"
 
 
 def _one_line(text: str | None) -> str:
@@ -213,18 +222,21 @@ def _one_line(text: str | None) -> str:
 def _finger(action: Swipe | Drag | Scroll) -> tuple[Point, Point]:
     """Return where the finger starts and ends; raises GrammarError where the record does not say."""
     match action:
-        case Swipe(start=start, end=end) if start is not None and end is not None:
-            return start, end
-        case Drag(path=(start, *_, end), from_cursor=False, button="left"):
-            return start, end
+        case Swipe(start=start, end=end, path=path) if start is not None and end is not None:
+            if straight((start, *path, end)):
+                return start, end
+        case Drag(path=(start, _, *_) as path, from_cursor=False, button="left"):
+            if straight(path):
+                return start, path[-1]
         case Scroll(point=point, unit="page", modifiers=()) if point is not None:
             return _against(point, action.dx or 0.0, action.dy or 0.0)
-        case _:
-            raise _no_call(action)
+    raise _no_call(action)
 
 
 def _against(point: Point, dx: float, dy: float) -> tuple[Point, Point]:
     """Return the finger path that moves the content by (dx, dy) screenfuls: the opposite way, centred on the point."""
+    if max(abs(dx), abs(dy)) < SHORTEST:
+        raise GrammarError("found a scroll by next to nothing, expected how far the content moves")
     if max(abs(dx), abs(dy)) > 1 - 2 * MARGIN:
         raise GrammarError("found a scroll by more than one swipe can do, expected at most a screenful")
 

@@ -1,6 +1,7 @@
 """The `<tool_call>` JSON that the Qwen-VL families answer with: written, and read back without mercy."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,16 +19,38 @@ def wrap(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{OPEN}\n{call}\n{CLOSE}"
 
 
+def spells_call(*texts: str | None) -> bool:
+    """Tell whether one of the texts spells a mark that encloses calls: the response could not be read back."""
+    return any(mark in text for text in texts if text for mark in (OPEN, CLOSE))
+
+
+def loads(text: str, what: str, expected: str) -> Any:
+    """Return what the JSON text says; raises GrammarError for what JSON does not know or leaves open."""
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers too long, and half of a character pair
+        raise GrammarError(f"found {what} that is no JSON ({error}), expected {expected}") from error
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(value := dict(pairs)) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return value
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
 def unwrap(text: str, name: str) -> dict[str, Any]:
     """Return the arguments of the only call in the text; raises GrammarError for anything else."""
     if text.count(OPEN) != 1 or text.count(CLOSE) != 1:
         raise GrammarError(f"found {text.count(OPEN)} {OPEN} and {text.count(CLOSE)} {CLOSE}, expected one of each")
     if not (text.startswith(f"{OPEN}\n") and text.endswith(f"\n{CLOSE}")):
         raise GrammarError(f"found text around the call, expected {OPEN} and {CLOSE} on lines of their own at the end")
-    try:
-        call = json.loads(text[len(OPEN) : -len(CLOSE)])
-    except json.JSONDecodeError as error:
-        raise GrammarError(f"found a call that is no JSON ({error}), expected an object") from error
+    call = loads(text[len(OPEN) : -len(CLOSE)], "a call", "an object")
     if not isinstance(call, dict) or set(call) != {"name", "arguments"} or not isinstance(call["arguments"], dict):
         raise GrammarError("found another object in the call, expected exactly name and arguments")
     if call["name"] != name:
@@ -54,7 +77,9 @@ class Arguments:
     def number(self, key: str) -> float | None:
         """Return a number, None where it is absent."""
         value = self._left.pop(key, None)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise GrammarError(f"found {key} = {value!r}, expected a number from 0")
         return value
 

@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import schemas
 from pipeline.exceptions import ConfigError
-from train.config import RECIPES, TrainConfig, load
+from train.config import DEMO, RECIPES, TrainConfig, load
 
 
 def written(folder: Path, text: str) -> Path:
@@ -22,7 +21,7 @@ def written(folder: Path, text: str) -> Path:
 def test_defaults_are_those_of_the_schema() -> None:
     """What the schema documents as default is what the code does."""
     definitions = schemas.load("training")["$defs"]
-    for name, values in asdict(TrainConfig()).items():
+    for name, values in TrainConfig().to_dict()["training"].items():
         documented = {key: rule["default"] for key, rule in definitions[name]["properties"].items()}
         if name == "lora":
             documented["target_modules"] = (documented["target_modules"],)
@@ -31,13 +30,13 @@ def test_defaults_are_those_of_the_schema() -> None:
 
 def test_numbers_in_scientific_notation_are_numbers(tmp_path: Path) -> None:
     """1e-4 is text in YAML 1.1, and what everybody writes."""
-    assert 1e-4 == load(written(tmp_path, "training: {sft: {learning_rate: 1e-4}}")).sft.learning_rate
+    assert load(written(tmp_path, "training: {sft: {learning_rate: 1e-4}}")).sft.learning_rate == 1e-4
 
 
 def test_a_model_without_a_file_gets_the_defaults() -> None:
     """The demonstration's learning rate never reaches a real model by itself."""
-    assert TrainConfig() == load(None, model="some/model")
-    assert load(None).sft.learning_rate > TrainConfig().sft.learning_rate
+    assert load(None).for_model("some/model") == TrainConfig()
+    assert load(None).for_model(None) == load(DEMO)
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -73,7 +72,7 @@ def test_an_unknown_key_hints_at_the_close_one(tmp_path: Path) -> None:
     """A typo is answered with the key that was meant."""
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, "training: {sft: {learning_rte: 1e-4}}"))
-    assert "did you mean learning_rate?" == caught.value.hint
+    assert caught.value.hint == "did you mean learning_rate?"
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -84,6 +83,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 def test_settings_and_entry_point_import_no_torch() -> None:
     """`gdp --help` and the light install never pay for torch."""
-    code = "import sys, train.config, train.run, train.show, train.report; print(sorted({'torch', 'transformers', 'yaml'} & set(sys.modules)))"
+    heavy = "{'torch', 'transformers', 'yaml'}"
+    code = f"import sys, train.config, train.run, train.show, train.report; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "[]" == done.stdout.strip()
+    assert done.stdout.strip() == "[]"

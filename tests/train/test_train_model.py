@@ -112,7 +112,10 @@ def test_gradient_checkpointing_gives_the_same_gradients(base: Any, examples: An
     ("entry", "message"),
     [
         ("visual.mlp.fc1", "'visual.mlp.fc1' matches none of the model's"),
-        (r".*visual\.blocks\.\d+\.attn\.qkv", "matches model.visual.blocks.0.attn.qkv, expected layers of the language"),
+        (
+            r".*visual\.blocks\.\d+\.attn\.qkv",
+            "matches model.visual.blocks.0.attn.qkv, expected layers of the language",
+        ),
         ("all-linear", "matches none"),
         ("lm_head", "matches none"),
         ("(", "which is no regular expression"),
@@ -168,9 +171,9 @@ def test_a_picture_that_would_be_resized_is_refused(base: Any, dataset: Any, exa
 def test_limits_refuse_and_count(dataset: Any, encoder: Any) -> None:
     """Samples over a limit are refused whole and counted, never cut."""
     _, too_many = select(dataset.samples("train"), encoder, max_images=2, max_tokens=10_000)
-    assert {"more than 2 images": 12} == too_many
+    assert too_many == {"more than 2 images": 12}
     kept, too_long = select(dataset.samples("train"), encoder, max_images=8, max_tokens=700)
-    assert 24 == len(kept) + too_long["more than 700 tokens"]
+    assert len(kept) + too_long["more than 700 tokens"] == 24
     assert kept
 
 
@@ -228,6 +231,12 @@ def test_a_broken_model_folder_is_one_line(
     with pytest.raises(GdpError) as caught:
         model.load(model.find(name, dataset, tmp_path), SftConfig())
     assert message in str(caught.value)
+
+
+def test_a_missing_folder_asks_nobody(dataset: Any, tmp_path: Path) -> None:
+    """What can only be a path is never looked up on the hub."""
+    with pytest.raises(InputError, match="found nothing there, expected a model folder"):
+        model.find(str(tmp_path / "none"), dataset, tmp_path)
 
 
 def test_an_unknown_hub_id_is_one_line(dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

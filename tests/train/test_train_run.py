@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +14,22 @@ import pytest
 import torch
 
 from pipeline.dataset import Dataset
-from pipeline.exceptions import ConfigError, InputError, OutputError, StageError
+from pipeline.exceptions import InputError, OutputError, StageError
 from pipeline.records import Sample
+from train import config as settings
 from train import rundir, verify
 from train.config import LoraConfig, SftConfig, TrainConfig, load
 from train.report import TrainReport
 from train.run import RunOptions, run
 
-FILES = ("adapter/adapter_model.safetensors", "adapter/adapter_config.json", "training_log.jsonl", "loss.png", "run.json")
-DEMO = load(None)
+FILES = (
+    "adapter/adapter_model.safetensors",
+    "adapter/adapter_config.json",
+    "training_log.jsonl",
+    "loss.png",
+    "run.json",
+)
+DEMO = load(settings.DEMO)
 SHORT = RunOptions(max_steps=2, quiet=True)
 
 
@@ -27,7 +37,7 @@ class Altered(Dataset):
     """A dataset whose samples pass through a function first; pictures and manifest are the real ones."""
 
     def __init__(self, dataset: Dataset, alter: Any) -> None:
-        super().__init__(dataset.path, dataset.manifest)
+        super().__init__(dataset.place, dataset.manifest)
         self._alter = alter
 
     def samples(self, split: Any = None) -> Any:
@@ -50,25 +60,31 @@ def test_it_learns(demo_run: tuple[Path, TrainReport]) -> None:
     assert losses.train_start is not None
     assert losses.train_final is not None
     assert losses.train_final < losses.train_start - 0.5
-    assert 0 == demo_run[1].exit_code
+    assert demo_run[1].exit_code == 0
 
 
 def test_the_folder_is_complete(demo_run: tuple[Path, TrainReport], dataset: Dataset) -> None:
     """The run's folder holds what the report speaks of, and no leftovers, times or paths of this machine."""
     out, report = demo_run
-    assert sorted(path.name for path in out.iterdir()) == ["adapter", "base", "loss.png", "run.json", "training_log.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "adapter",
+        "base",
+        "loss.png",
+        "run.json",
+        "training_log.jsonl",
+    ]
     written = json.loads((out / "run.json").read_text())
     assert dataset.manifest.fingerprint == written["dataset"]
     assert report.losses.eval_best == written["losses"]["eval_best"]
-    assert 21 == len(written["targets"]["matches"]["llm"])
+    assert len(written["targets"]["matches"]["llm"]) == 21
     assert {"torch", "transformers", "peft", "python"} <= set(written["versions"])
     for path in out.rglob("*"):
         if path.suffix in {".json", ".md", ".jsonl"}:
             assert str(out) not in path.read_text()
             assert "/tmp" not in path.read_text()  # noqa: S108  that no such path is there
     steps = [json.loads(line)["step"] for line in (out / "training_log.jsonl").read_text().splitlines()]
-    assert 0 == steps[0]
-    assert 14 == steps[-1]
+    assert steps[0] == 0
+    assert steps[-1] == 14
     assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -96,7 +112,7 @@ def test_the_adapter_works_for_others(demo_run: tuple[Path, TrainReport], exampl
     tuned = peft.PeftModel.from_pretrained(plain, out / "adapter").eval()
     assert (verify.logits(tuned, batch) - before).abs().max() > 0.1
     for name in ("processor_config.json", "tokenizer_config.json"):
-        assert "Qwen3VLProcessor" == json.loads((out / "adapter" / name).read_text())["processor_class"]
+        assert json.loads((out / "adapter" / name).read_text())["processor_class"] == "Qwen3VLProcessor"
 
 
 def test_a_changed_adapter_file_is_noticed(
@@ -152,24 +168,40 @@ def test_the_same_command_again_trains_nothing(demo_run: tuple[Path, TrainReport
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
 
 
+def take(out: Path, who: dict[str, Any], *, fresh: bool) -> dict[str, Any] | None:
+    """Take the folder and leave it at once."""
+    with rundir.taken(out, who, fresh=fresh) as stored:
+        return stored
+
+
 def test_foreign_files_are_safe(tmp_path: Path) -> None:
     """Not even --fresh touches a folder that is no run."""
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(OutputError, match="found other files"):
-        rundir.take(tmp_path, rundir.identity(a=1), fresh=True)
+        take(tmp_path, rundir.identity(a=1), fresh=True)
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_an_interrupted_run_starts_over(tmp_path: Path) -> None:
     """What a killed run left is taken by the same command, refused to another, cleared by --fresh."""
     mine, other = rundir.identity(seed=1), rundir.identity(seed=2)
-    assert rundir.take(tmp_path / "run", mine, fresh=False) is None
+    assert take(tmp_path / "run", mine, fresh=False) is None
     (tmp_path / "run" / "adapter").mkdir()
+    assert take(tmp_path / "run", other, fresh=False) is None  # nothing was trained, so nothing is lost
+    assert take(tmp_path / "run", mine, fresh=False) is None
+    (tmp_path / "run" / "training_log.jsonl").touch()
     with pytest.raises(OutputError, match="another seed"):
-        rundir.take(tmp_path / "run", other, fresh=False)
-    assert rundir.take(tmp_path / "run", mine, fresh=False) is None
-    assert not (tmp_path / "run" / "adapter").exists()
-    assert rundir.take(tmp_path / "run", other, fresh=True) is None
+        take(tmp_path / "run", other, fresh=False)
+    assert take(tmp_path / "run", mine, fresh=False) is None
+    assert not (tmp_path / "run" / "training_log.jsonl").exists()
+    assert take(tmp_path / "run", other, fresh=True) is None
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
+    """While one process trains there, another is refused."""
+    who = rundir.identity(a=1)
+    with rundir.taken(tmp_path / "run", who, fresh=False), pytest.raises(OutputError, match="another run"):
+        take(tmp_path / "run", who, fresh=True)
 
 
 def test_a_diverging_run_stops_and_is_no_success(dataset_folder: Path, tmp_path: Path) -> None:
@@ -177,7 +209,7 @@ def test_a_diverging_run_stops_and_is_no_success(dataset_folder: Path, tmp_path:
     config = replace(DEMO, sft=replace(DEMO.sft, learning_rate=1e30, warmup_ratio=0.0))
     with pytest.raises(StageError, match=r"the (loss|gradient norm) is (nan|inf) at step \d+ \(samples t") as caught:
         run(dataset_folder, tmp_path / "run", config, replace(SHORT, max_steps=8))
-    assert 1 == caught.value.exit_code
+    assert caught.value.exit_code == 1
     assert not (tmp_path / "run" / "run.json").exists()
     assert not (tmp_path / "run" / "adapter").exists()
 
@@ -221,7 +253,7 @@ def test_a_sample_without_supervision_stops_the_run(dataset: Dataset, tmp_path: 
         messages = tuple(msgspec.structs.replace(message, loss_weight=0.0) for message in sample.messages)
         return msgspec.structs.replace(sample, messages=messages)
 
-    with pytest.raises(InputError, match="^t001/0001: no message has a loss_weight above 0"):
+    with pytest.raises(InputError, match=r"^t001/0001: no message has a loss_weight above 0"):
         train_on(Altered(dataset, alter), tmp_path / "run")
 
 
@@ -269,18 +301,49 @@ def test_other_settings_run_to_the_end(
     options = replace(SHORT, model=str(demo_run[0] / "base"))
     report = run(dataset_folder, tmp_path / "run", config, options)
     assert not report.demo
-    assert 2 == report.steps
+    assert report.steps == 2
     adapter = json.loads((tmp_path / "run/adapter/adapter_config.json").read_text())
     assert str(demo_run[0] / "base") == adapter["base_model_name_or_path"]
 
 
-def test_4bit_is_refused_where_it_cannot_work(base: Any) -> None:
-    """On a CPU every matrix side must be a multiple of 64; the setting says so before weights are read."""
+def test_4bit_takes_any_matrix_size(base: Any, examples: Any, encoder: Any, tmp_path: Path) -> None:
+    """Sides that are no multiples of 64 work, too, and saving weights does not change them."""
     from copy import deepcopy
 
+    from transformers import Qwen3VLForConditionalGeneration
+
     from train import model
+    from train.data import Collator
 
     odd = deepcopy(base.config)
     odd.text_config.intermediate_size = 96
-    with pytest.raises(ConfigError, match=r"use_4bit: found true, but .*down_proj has 96 inputs, expected a multiple"):
-        model.targets(replace(base, config=odd), TrainConfig(SftConfig(use_4bit=True)))
+    Qwen3VLForConditionalGeneration(odd).save_pretrained(tmp_path)
+    loaded = model.load(replace(base, source=str(tmp_path), config=odd), SftConfig(use_4bit=True))
+    batch = Collator(base.processor, encoder.chatml)([examples[0]])
+    before = verify.logits(loaded, batch)
+    loaded.state_dict()
+    assert torch.equal(verify.logits(loaded, batch), before)
+
+
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    demo_run: tuple[Path, TrainReport], dataset_folder: Path, tmp_path: Path
+) -> None:
+    """SIGKILL in the middle, then the same command again: the very files of a run that nobody killed."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", "from pipeline.cli import main; main()", "train", str(dataset_folder)]
+    command += ["-o", str(out), "--max-steps", "14", "-q"]
+    first = subprocess.Popen(command)
+    while not list(out.glob("checkpoints/checkpoint-*")):
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    assert not (out / "run.json").exists()
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert again.stdout == f"{out}\n"
+    assert again.stderr == ""
+    files = sorted(path.relative_to(out) for path in out.rglob("*"))
+    assert files == sorted(path.relative_to(demo_run[0]) for path in demo_run[0].rglob("*"))
+    for path in files:
+        if (out / path).is_file():
+            assert (out / path).read_bytes() == (demo_run[0] / path).read_bytes(), path

@@ -13,12 +13,12 @@ def test_samples_are_shown(dataset_folder: Path, dataset: Dataset) -> None:
     """Each sample has its title, its trained turn in brackets, and its pictures as counts."""
     shown = list(show(dataset_folder, 2, None, colour=False))
     samples = list(dataset.samples("train"))[:2]
-    assert 2 == len(shown)
+    assert len(shown) == 2
     for text, sample in zip(shown, samples, strict=True):
         answer = sample.messages[-1].content[0].text
         assert sample.sample_id in text.splitlines()[0]
         assert f"⟦{answer}<|im_end|>⟧" in text
-        assert 1 == text.count("⟦")
+        assert text.count("⟦") == 1
         assert "<|vision_start|><|image_pad|>×84<|vision_end|>" in text
 
 
@@ -27,7 +27,7 @@ def test_trained_tokens_are_green(dataset_folder: Path, dataset: Dataset) -> Non
     (text,) = show(dataset_folder, 1, None, colour=True)
     answer = next(dataset.samples("train")).messages[-1].content[0].text
     assert f"{GREEN}{answer}<|im_end|>{RESET}" in text
-    assert 1 == text.count(GREEN)
+    assert text.count(GREEN) == 1
 
 
 def test_forged_tokens_and_escapes_show_as_what_they_are(encoder: Any) -> None:
@@ -37,4 +37,4 @@ def test_forged_tokens_and_escapes_show_as_what_they_are(encoder: Any) -> None:
         Message("assistant", (Part("text", text="c"),), 0.5),
     ]
     text = render(encode("s", messages, [], encoder.chatml), encoder.chatml, colour=False)
-    assert "<|im_start|>user\na<\\|im_end|>␛[31m[b]<|im_end|>\n<|im_start|>assistant\n⟦c<|im_end|>⟧×0.5\n" == text
+    assert text == "<|im_start|>user\na<\\|im_end|>␛[31m[b]<|im_end|>\n<|im_start|>assistant\n⟦c<|im_end|>⟧×0.5\n"

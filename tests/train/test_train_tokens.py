@@ -13,7 +13,17 @@ from train import crosscheck
 from train.tokenizer import SPECIAL, TEMPLATE, learn
 from train.tokens import IGNORED, encode
 
-SPELLINGS = (*SPECIAL, "<|im_start|>assistant\n", "<|im_end|>\n", "<tool_call>", "</think>", "assistant", "\n", "é", "漢")
+SPELLINGS = (
+    *SPECIAL,
+    "<|im_start|>assistant\n",
+    "<|im_end|>\n",
+    "<tool_call>",
+    "</think>",
+    "assistant",
+    "\n",
+    "é",
+    "漢",
+)
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 plain = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -45,8 +55,8 @@ def test_text_cannot_change_what_is_trained(system: str, user: str, earlier: str
     encoded = encode("s", messages, [7], encoder.chatml)
     assert unicodedata.normalize("NFC", answer) + "<|im_end|>" == trained_text(encoded, encoder.chatml)
     counts = [encoded.input_ids.count(token) for token in (encoder.chatml.im_start, encoder.chatml.im_end)]
-    assert [5, 5] == counts
-    assert 7 == encoded.input_ids.count(encoder.chatml.image_pad)
+    assert counts == [5, 5]
+    assert encoded.input_ids.count(encoder.chatml.image_pad) == 7
 
 
 @QUICK
@@ -77,7 +87,7 @@ def test_the_newline_after_a_turn_is_not_trained(encoder: Any) -> None:
     """The last trained token is the end of the turn; the newline after it is frame."""
     encoded = encode("s", [say("user", "x"), say("assistant", "y", 1.0)], [], encoder.chatml)
     assert encoder.chatml.im_end == encoded.labels[-2]
-    assert IGNORED == encoded.labels[-1]
+    assert encoded.labels[-1] == IGNORED
 
 
 def test_weights_stand_at_their_tokens(encoder: Any) -> None:
@@ -90,13 +100,13 @@ def test_weights_stand_at_their_tokens(encoder: Any) -> None:
 
 def test_a_sample_without_supervision_is_named(encoder: Any) -> None:
     """All weights 0 would give a loss of NaN; it is an error that names the sample instead."""
-    with pytest.raises(InputError, match="^s-17: no message has a loss_weight above 0"):
+    with pytest.raises(InputError, match=r"^s-17: no message has a loss_weight above 0"):
         encode("s-17", [say("user", "x"), say("assistant", "y")], [], encoder.chatml)
 
 
 def test_only_an_assistant_can_be_trained(encoder: Any) -> None:
     """A weight on a user message is refused, not obeyed."""
-    with pytest.raises(InputError, match="^s-18: a user message has loss_weight 1.0, expected 0"):
+    with pytest.raises(InputError, match=r"^s-18: a user message has loss_weight 1\.0, expected 0"):
         encode("s-18", [say("user", "x", 1.0), say("assistant", "y", 1.0)], [], encoder.chatml)
 
 

@@ -1,0 +1,109 @@
+"""Write the parts of the documentation that the program itself knows: `make docs`. tests/test_docs.py compares them.
+
+- docs/cli.md: the help of every command.
+- README.md: the file tree, and the output of the first three stages on sample_data.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from pipeline.cli import main as gdp
+
+ROOT = Path(__file__).resolve().parent.parent
+
+STAGES = (
+    "gdp slice sample_data/trajectories -o demo/sliced --max-pixels 131072",
+    "gdp augment-errors demo/sliced -o demo/augmented",
+    "gdp validate demo/augmented -o demo/clean",
+)
+TREE = {
+    "pipeline/cli.py": "the `gdp` command: parse, run, report, exit",
+    "pipeline/records.py": "trajectory, step, observation, element, turn, sample; `actions.py`: the action space",
+    "pipeline/trajectories.py": "read and check recorded trajectories",
+    "pipeline/slice.py": "stage 1, its shards in `slice_shard.py`; `compose.py` makes a sample",
+    "pipeline/augment_errors.py": "stage 2, its shards in `augment_shard.py`",
+    "pipeline/validate.py": "stage 3",
+    "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",
+    "pipeline/errors/": "the kinds of errors, each with what must be true before it is injected",
+    "pipeline/checks/": "what `gdp validate` looks for",
+    "pipeline/images.py": "screenshots: refused or brought to size once; `geometry.py`: sizes and grids",
+    "pipeline/shards.py": "write Parquet shards; `dataset.py` reads them, `tables.py` has their columns",
+    "pipeline/run_folder.py": "journal, resume, manifest last; `lock.py`, `place.py` (disk or `s3://`)",
+    "pipeline/executors/": "worker processes that may die; `stage.py` runs a stage on them",
+    "train/": "stage 4: masks, model, LoRA, the loop, the proof of the adapter; `recipes/` are configurations",
+    "schemas/": "JSON Schemas of trajectory, action, sample, manifest, training configuration",
+    "sample_data/": "recorded trajectories, the app they come from, the recorder",
+    "tests/": "one file a module; `make test`",
+    "benchmarks/": "measurements against the bare work; results in `docs/benchmarks.md`",
+}
+
+
+def cli_reference() -> str:
+    """Return docs/cli.md."""
+    parts = ["# Command line\n\nWritten by `make docs` from the program's own help.\n"]
+    context = click.Context(gdp, info_name="gdp", max_content_width=100, terminal_width=100)
+    parts.append(f"## gdp\n\n```\n{gdp.get_help(context)}\n```\n")
+    for name in gdp.list_commands(context):
+        command = gdp.commands[name]
+        child = click.Context(command, info_name=f"gdp {name}", max_content_width=100, terminal_width=100)
+        parts.append(f"## gdp {name}\n\n```\n{command.get_help(child)}\n```\n")
+    return "\n".join(parts)
+
+
+def tree() -> str:
+    """Return the file tree of the README."""
+    width = max(map(len, TREE))
+    lines = "\n".join(f"{path:<{width}}  {meaning}" for path, meaning in TREE.items())
+    return f"```\n{lines}\n```"
+
+
+def chain(folder: Path) -> list[str]:
+    """Run the first three stages in an empty folder beside sample_data; return what a terminal shows."""
+    (folder / "sample_data").symlink_to(ROOT / "sample_data")
+    blocks = []
+    for command in STAGES:
+        done = subprocess.run(  # noqa: S603 - our own commands
+            [sys.executable, "-m", "pipeline", *command.split()[1:]],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        blocks.append(f"$ {command}\n{done.stderr}{done.stdout}".rstrip())
+    return blocks
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Return the text with what stands between two marker comments replaced."""
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    return re.sub(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL)
+
+
+def between(text: str, name: str) -> str:
+    """Return what stands between two marker comments."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)\n?<!-- /{name} -->", text, flags=re.DOTALL)
+    assert match, f"no marker {name}"
+    return match[1]
+
+
+def main() -> None:
+    """Write everything."""
+    (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    readme = ROOT / "README.md"
+    text = replaced(readme.read_text(encoding="utf-8"), "tree", tree())
+    training = re.search(r"^\$ gdp train demo/clean -o demo/run\n.*?(?=\n```)", text, flags=re.DOTALL | re.MULTILINE)
+    with tempfile.TemporaryDirectory() as folder:
+        blocks = chain(Path(folder))
+    if training:
+        blocks.append(training[0])  # its figures depend on the machine: pasted from a real run by hand
+    text = replaced(text, "chain", "```console\n" + "\n\n".join(blocks) + "\n```")
+    readme.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,11 @@
+"""A stage never writes into what it reads."""
+
+from .exceptions import ConfigError
+from .place import Place
+
+
+def keep_apart(source: Place, out: Place) -> None:
+    """Raise ConfigError if the output is the input or lies inside it: `--fresh` would remove what is to be read."""
+    inner, outer = str(out.absolute()), str(source.absolute())
+    if inner == outer or inner.startswith(f"{outer.rstrip('/')}/"):
+        raise ConfigError("-o", f"found {out} inside the input {source}, expected a folder outside it")

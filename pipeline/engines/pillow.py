@@ -1,0 +1,107 @@
+"""Pillow: the reference. Its bicubic is what the families' processors compute, its verdict on a file is final."""
+
+import io
+import struct
+import warnings
+import zlib
+
+import PIL
+from PIL import Image, ImageFile, ImageOps
+
+from .engine import Header, ImageFormat, Size, UnreadableError
+
+DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+"""What Pillow raises for bad bytes."""
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+ORIENTATION = 0x0112
+"""The EXIF tag."""
+
+
+def look(data: bytes) -> ImageFile.ImageFile:
+    """Return the picture with its header read and nothing decoded; raises one of DECODER_ERRORS.
+
+    No decoder but those of FORMATS is asked, whatever the file is called.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow only warns of, our own ceiling refuses
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+class PillowPicture:
+    """A decoded picture."""
+
+    def __init__(self, pixels: Image.Image, faithful: ImageFormat | None) -> None:
+        self.pixels = pixels
+        self.faithful = faithful
+
+    @property
+    def size(self) -> Size:
+        """Width and height."""
+        return self.pixels.size
+
+    def check(self) -> None:
+        """Nothing is left to decode."""
+
+    def encoded(self, size: Size, form: ImageFormat, quality: int) -> bytes:
+        """Return it as a file of that size."""
+        pixels = self.pixels if size == self.size else self.pixels.resize(size, Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        match form:
+            case "jpeg":
+                pixels.save(buffer, "JPEG", quality=quality, subsampling=0)
+            case "png":
+                pixels.save(buffer, "PNG", compress_level=6)
+            case "webp":
+                pixels.save(buffer, "WEBP", lossless=True)
+        return buffer.getvalue()
+
+
+class PillowEngine:
+    """The engine `pillow`."""
+
+    name = "pillow"
+
+    def versions(self) -> dict[str, str]:
+        """Return Pillow's version."""
+        return {"pillow": PIL.__version__}
+
+    def open(self, data: bytes, header: Header) -> PillowPicture:
+        """Decode the whole picture; raises UnreadableError."""
+        try:
+            picture: Image.Image = look(data)
+            faithful: ImageFormat | None = header.format if picture.format == header.format.upper() else None
+            picture.load()
+            if picture.getexif().get(ORIENTATION, 1) != 1:
+                picture = ImageOps.exif_transpose(picture)
+                faithful = None  # readers disagree on whether to turn it
+            if picture.mode != "RGB" and (picture.has_transparency_data or picture.mode not in {"L", "P", "1"}):
+                faithful = None  # readers disagree on what shows through
+            if getattr(picture, "n_frames", 1) > 1:
+                faithful = None  # readers disagree on which picture is meant
+            picture = _opaque(picture)
+        except DECODER_ERRORS as error:
+            raise UnreadableError(str(error) or type(error).__name__) from error
+        picture.info = {}  # metadata that must not be written again
+        return PillowPicture(picture, faithful)
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Return the picture in RGB, what is transparent on white."""
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")

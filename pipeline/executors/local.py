@@ -1,0 +1,174 @@
+"""Worker processes on this machine.
+
+The standard pools fail or hang when a worker is killed. This supervisor gives each worker its own pipe, so a death
+costs a retry of one task, a task that kills its workers is reported by name, and one that hangs meets a time limit.
+A worker is a bare interpreter that imports what its task needs (the standard start methods run the main script again,
+or fork a process that has threads); its pipe is its lifeline, so none outlives the supervisor, however that ends.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from ..exceptions import StageError
+from .worker import ATTEMPTS, TASK_SECONDS, name_of, pack, unpack
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+GRACE_SECONDS = 5.0
+"""What a stopped worker gets to remove its temporary files."""
+BOOT = "import sys; sys.path[:] = sys.argv[2:]; from pipeline.executors.worker import serve; serve(int(sys.argv[1]))"
+
+
+@dataclass
+class _Job:
+    task: Any
+    attempts: int = 0
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    pipe: Connection
+    job: _Job | None = None
+    started: float = 0.0
+
+
+@dataclass(frozen=True)
+class LocalExecutor:
+    """A supervisor of local processes."""
+
+    workers: int | None = None
+    """None is one for each core."""
+    attempts: int = ATTEMPTS
+    task_seconds: float = TASK_SECONDS
+
+    def run(
+        self, fn: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Generator[tuple[Task, Result | BaseException], None, None]:
+        """Yield (task, result or exception) as the tasks end."""
+        queue = deque(_Job(task) for task in tasks)
+        team: list[_Worker] = []
+        ended: list[tuple[Any, Any]] = []
+        try:
+            while queue or ended or any(worker.job for worker in team):
+                self._assign(team, queue, fn)
+                yield from ended  # while the workers work
+                ended = self._collect(team, queue)
+        finally:
+            _dismiss(team)
+
+    def _assign(self, team: list[_Worker], queue: deque[_Job], fn: Callable[[Any], Any]) -> None:
+        """Give every worker something to do, as far as there is something."""
+        for worker in team:
+            if queue and not worker.job:
+                _hand(worker, fn, queue.popleft())
+        workers = self.workers or len(os.sched_getaffinity(0))
+        while queue and len(team) < workers:
+            team.append(_start())
+            _hand(team[-1], fn, queue.popleft())
+
+    def _collect(self, team: list[_Worker], queue: deque[_Job]) -> list[tuple[Any, Any]]:
+        """Wait for something to happen; return what ended, queue again what deserves another attempt."""
+        busy = [(worker, worker.job) for worker in team if worker.job]
+        ended: list[tuple[Any, Any]] = []
+        deadline = min((worker.started for worker, _ in busy), default=0.0) + self.task_seconds
+        wait([worker.pipe for worker, _ in busy], timeout=max(0.0, deadline - time.monotonic()))
+        for worker, job in busy:
+            packed = _receive(worker)
+            if packed:
+                ended.append((job.task, unpack(name_of(job.task), packed)))
+                worker.job = None
+                continue
+            if packed is not None:
+                how, hint = _death(worker)
+            elif time.monotonic() - worker.started >= self.task_seconds:
+                how, hint = f"ran longer than {self.task_seconds:g} s", "a larger --task-timeout, if that is its pace"
+            else:
+                continue
+            _end(worker)
+            team.remove(worker)
+            job.attempts += 1
+            if job.attempts < self.attempts:
+                queue.append(job)
+            else:
+                message = f"its worker {how} {job.attempts} times, expected a result"
+                ended.append((job.task, StageError(f"task {name_of(job.task)}", message, hint)))
+        return ended
+
+
+def _start() -> _Worker:
+    ours, theirs = multiprocessing.Pipe()
+    # Blocked signals stay blocked in the new process, until it knows what to do with them: see `worker.serve`.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        # A print in a task must not end up among the stage's own output.
+        process = subprocess.Popen(  # noqa: S603 (ourselves)
+            [sys.executable, "-c", BOOT, str(theirs.fileno()), *sys.path],
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            pass_fds=[theirs.fileno()],
+        )
+    except OSError as error:
+        message = f"cannot start a process ({error.strerror}), expected to"
+        raise StageError("--workers", message, "try fewer --workers") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+    return _Worker(process, ours)
+
+
+def _hand(worker: _Worker, fn: Callable[[Any], Any], job: _Job) -> None:
+    worker.job, worker.started = job, time.monotonic()
+    call = (name_of(job.task), pack(fn, job.task))
+    with contextlib.suppress(OSError):  # a worker that died idle: noticed when collected
+        worker.pipe.send(call)
+
+
+def _receive(worker: _Worker) -> bytes | None:
+    """Return the packed outcome; nothing (b"") if the worker is gone, None if it is still at work."""
+    try:
+        return worker.pipe.recv_bytes() if worker.pipe.poll() else None
+    except (EOFError, OSError):
+        return b""
+
+
+def _death(worker: _Worker) -> tuple[str, str | None]:
+    """Say how a worker ended whose pipe has."""
+    try:
+        code = worker.process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "went silent", None
+    if code == -signal.SIGKILL:
+        return "was killed", "if the machine ran out of memory: fewer --workers"
+    return (f"died of {signal.Signals(-code).name}" if code < 0 else f"ended (exit {code})"), None
+
+
+def _dismiss(team: Sequence[_Worker]) -> None:
+    """Let the idle workers go; give the busy ones the time to clean up."""
+    for worker in team:
+        if worker.job:
+            worker.process.terminate()
+        else:
+            worker.pipe.close()
+    deadline = time.monotonic() + GRACE_SECONDS
+    for worker in team:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.process.wait(max(0.0, deadline - time.monotonic()))
+        _end(worker)
+
+
+def _end(worker: _Worker) -> None:
+    worker.process.kill()
+    worker.process.wait()
+    worker.pipe.close()

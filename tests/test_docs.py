@@ -1,0 +1,77 @@
+"""README, docs and help say what the program does."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+
+from pipeline.cli import main as gdp
+from pipeline.records import Trajectory
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+import generate  # noqa: E402  # docs/ is no package
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_command_reference_is_the_programs_own_help() -> None:
+    """docs/cli.md is what `make docs` writes."""
+    assert generate.cli_reference() == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_what_the_first_three_stages_print(tmp_path: Path) -> None:
+    """The console block of the README starts with the real output on sample_data."""
+    shown = generate.between(README, "chain")
+    for block in generate.chain(tmp_path):
+        assert block in shown
+
+
+def test_the_readme_shows_a_training_run() -> None:
+    """The fourth command is there, with falling losses."""
+    shown = generate.between(README, "chain").split("$ gdp train demo/clean -o demo/run")[1]
+    start, final = re.findall(r"eval loss ([\d.]+) at the start.*?([\d.]+) at the end", shown)[0]
+    assert float(final) < float(start)
+
+
+def test_the_file_tree_names_what_exists() -> None:
+    """Every path of the README's tree exists, and every module of the top levels is in it or named beside one."""
+    assert generate.between(README, "tree") == generate.tree()
+    assert [path for path in generate.TREE if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", list(gdp.commands))
+def test_every_command_and_option_has_help(name: str) -> None:
+    """No option is without its sentence, and each command stands in the README."""
+    command = gdp.commands[name]
+    assert command.help
+    assert f"gdp {name}" in README
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_the_readmes_trajectory_is_one() -> None:
+    """The example that newcomers copy is accepted."""
+    example = re.search(r"```json\n(.*?)```", README, flags=re.DOTALL)
+    assert example
+    trajectory = msgspec.json.decode(example[1], type=Trajectory)
+    assert len(trajectory.steps) == 2
+    assert json.loads(example[1])["steps"][1]["actions"][0]["type"] == "terminate"
+
+
+def test_links_lead_somewhere() -> None:
+    """Relative links of the Markdown files exist."""
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "sample_data" / "README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_changelog_has_an_entry() -> None:
+    """The newest section of the changelog is not empty."""
+    newest = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1]
+    assert newest.count("\n- ") >= 1

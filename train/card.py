@@ -1,0 +1,52 @@
+"""The adapter's README: what it is, what it was made from, how to load it."""
+
+from typing import Any
+
+CARD = """\
+---
+base_model: {base}
+library_name: peft
+pipeline_tag: image-text-to-text
+tags: [lora, gui-agent, gdp]
+---
+
+# LoRA adapter, trained with gdp
+
+{what}
+
+- dataset: layout `{layout}`, fingerprint `{dataset}`
+- samples: {train} train, {val} val
+- pixel budget: {min_pixels} to {max_pixels} pixels a screenshot, sides in multiples of {factor}
+- loss per trained token on the val split: {eval_start:.4f} before, {eval_best:.4f} after (step {best_step})
+- LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers of the language model; everything else is the base's
+
+Serve it under the same contract: screenshots within that pixel budget, coordinates {coordinates}.
+
+```python
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+model = AutoModelForImageTextToText.from_pretrained({load!r})
+model = PeftModel.from_pretrained(model, "adapter")
+```
+
+`run.json` beside this folder holds every setting and version.
+"""
+
+DEMO = (
+    "**A demonstration.** The base model has random weights; this adapter shows that the pipeline works and is of no"
+    " other use."
+)
+
+
+def render(facts: dict[str, Any]) -> str:
+    """Return the card; `facts` names every field of it."""
+    contract = facts["contract"]
+    grid = f"from 0 to {contract['scale']} across the screenshot, x first"
+    pixels = "in pixels of the resized screenshot, x first"
+    words = {
+        "what": DEMO if facts["demo"] else "A supervised fine-tune of a GUI agent on recorded trajectories.",
+        "coordinates": grid if contract["coordinates"] == "grid" else pixels,
+        "load": facts["base"],
+    }
+    return CARD.format(**{**contract, **facts, **words})

@@ -1,0 +1,147 @@
+"""Samples as the model takes them: encoded when asked for, pictures decoded and turned into patches batch by batch."""
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.exceptions import InputError, StageError
+from pipeline.manifest import Contract
+from pipeline.records import ImageRef, Message
+
+from .processor import image_tokens
+from .source import Source
+from .tokens import IGNORED, ChatML, Encoded, encode
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+"""What the pipeline stores; Pillow's other decoders stay closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What training needs of a sample, and no more of it in memory."""
+
+    sample_id: str
+    messages: tuple[Message, ...]
+    images: tuple[ImageRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sample, ready to be put into a batch."""
+
+    sample_id: str
+    encoded: Encoded
+    pictures: list[Image.Image]
+    image_tokens: list[int]
+
+
+class Encoder:
+    """Turns items into tokens with one model's processor, under one dataset's contract."""
+
+    def __init__(self, processor: Any, contract: Contract, name: str) -> None:
+        self.processor = processor
+        self.contract = contract
+        self.chatml = ChatML.of(processor.tokenizer, name)
+
+    def tokens(self, item: Item) -> tuple[Encoded, list[int]]:
+        """Return the item's tokens, and the number of tokens of each picture."""
+        counts = image_tokens(self.processor, item.images, self.contract)
+        return encode(item.sample_id, item.messages, counts, self.chatml), counts
+
+
+class Examples(torch.utils.data.Dataset[Example]):
+    """The samples of one split in memory, without their pictures."""
+
+    def __init__(self, source: Source, encoder: Encoder, items: Sequence[Item]) -> None:
+        self._source = source
+        self._encoder = encoder
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Example:
+        item = self.items[index]
+        encoded, counts = self._encoder.tokens(item)
+        return Example(item.sample_id, encoded, [decode(self._source, ref) for ref in item.images], counts)
+
+
+def decode(source: Source, ref: ImageRef) -> Image.Image:
+    """Return a stored screenshot as RGB; raises InputError if it is broken or not of the recorded size."""
+    where = f"{source.path}/images/{ref.shard:05d}.parquet[{ref.row}]"
+    data = source.image(ref)
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        if picture.size != (ref.width, ref.height):
+            found = f"found a picture of {picture.width}x{picture.height}, expected {ref.width}x{ref.height}"
+            raise InputError(where, found, "gdp validate finds such rows; run it on the dataset first")
+        return picture.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(where, f"found no readable picture ({error}), expected JPEG, PNG or WebP") from error
+
+
+def select(
+    samples: Iterable[Any], encoder: Encoder, *, max_images: int, max_tokens: int
+) -> tuple[list[Item], Counter[str]]:
+    """Return the samples within the limits, and how many were refused for which reason; nothing is ever cut."""
+    items: list[Item] = []
+    refused: Counter[str] = Counter()
+    shared: dict[Message, Message] = {}  # a system prompt stands in every sample, and once in memory
+    for sample in samples:
+        messages = tuple(shared.setdefault(message, message) for message in sample.messages)
+        item = Item(sample.sample_id, messages, sample.images)
+        if len(item.images) > max_images:
+            refused[f"more than {max_images} images"] += 1
+        elif len(encoder.tokens(item)[0].input_ids) > max_tokens:
+            refused[f"more than {max_tokens} tokens"] += 1
+        else:
+            items.append(item)
+    return items, refused
+
+
+class Collator:
+    """Puts examples into one batch, padded on the right.
+
+    B samples, L tokens of the longest, P patches of all pictures, I pictures: input_ids, attention_mask,
+    mm_token_type_ids, labels, weights [B, L]; pixel_values [P, channels x frames x patch x patch];
+    image_grid_thw [I, 3] in patches; sample_ids, a list of B.
+    """
+
+    def __init__(self, processor: Any, chatml: ChatML) -> None:
+        self._pictures = processor.image_processor
+        self._pad = int(processor.tokenizer.pad_token_id)
+        self._image_pad = chatml.image_pad
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Return the batch."""
+        ids = [torch.tensor(example.encoded.input_ids) for example in examples]
+        batch: dict[str, Any] = {
+            "input_ids": _padded(ids, self._pad),
+            "attention_mask": _padded([torch.ones_like(row) for row in ids], 0),
+            "mm_token_type_ids": _padded([(row == self._image_pad).long() for row in ids], 0),
+            "labels": _padded([torch.tensor(example.encoded.labels) for example in examples], IGNORED),
+            "weights": _padded([torch.tensor(example.encoded.weights) for example in examples], 0.0),
+            "sample_ids": [example.sample_id for example in examples],
+        }
+        pictures = [picture for example in examples for picture in example.pictures]
+        if pictures:
+            batch.update(self._patches(pictures, [n for example in examples for n in example.image_tokens]))
+        return batch
+
+    def _patches(self, pictures: list[Image.Image], expected: list[int]) -> dict[str, torch.Tensor]:
+        # `image_tokens` proved that resizing would change nothing, so it is left out: stored pixels are seen pixels.
+        patches = self._pictures(images=pictures, do_resize=False, return_tensors="pt")
+        grids = patches["image_grid_thw"]
+        counts = (grids.prod(dim=1) // self._pictures.merge_size**2).tolist()
+        if counts != expected:
+            raise StageError("processor", f"it made {counts} image tokens, expected {expected}")
+        return {"pixel_values": patches["pixel_values"], "image_grid_thw": grids}
+
+
+def _padded(rows: list[torch.Tensor], value: float) -> torch.Tensor:
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)

@@ -1,0 +1,206 @@
+"""The base model, frozen, and the LoRA layers on its language model."""
+
+import hashlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+
+from pipeline.exceptions import ConfigError, InputError, MissingExtraError, StageError
+from pipeline.manifest import Contract
+
+from . import contract, processor, tiny
+from .config import INSTALL_HINT, LoraConfig, SftConfig, TrainConfig
+from .lora import Targets, resolve
+from .source import Source
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model before its weights are loaded: where it is, what it is called, and its processor."""
+
+    source: str
+    """Folder or hub id."""
+    name: str
+    """How reports and the adapter call it; no path of this machine for the built-in model."""
+    demo: bool
+    config: Any
+    processor: Any
+
+
+def find(model: str | None, dataset: Source, run_folder: Path) -> Base:
+    """Return the base model of a run; without a name, the built-in one, written to the run folder.
+
+    Raises InputError or ContractError for a model that cannot be loaded or contradicts the dataset.
+    """
+    agreed = dataset.manifest.contract
+    if model is None:
+        made = tiny.build_processor(dataset)
+        folder = run_folder / "base"
+        tiny.save_model(made, agreed, folder)
+        base = Base(str(folder), "base", True, _config(str(folder)), made)
+        contract.check(tiny.NAME, base.config, agreed)
+        return base
+    config = _config(model)
+    return Base(model, model, False, config, _processor(model, config, agreed))
+
+
+def files(model: str | None) -> dict[str, str]:
+    """Return what a local model folder holds, so that a changed one is another model; empty for any other."""
+    folder = Path(model) if model else None
+    if folder is None or not folder.is_dir():
+        return {}
+    settings = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.json")}
+    weights = {path.name: f"{path.stat().st_size} bytes" for path in folder.glob("*.safetensors")}
+    return dict(sorted({**settings, **weights}.items()))
+
+
+def processor_of(model: str | None, dataset: Source) -> Any:
+    """Return the processor alone, as `--show` needs it; nothing is written."""
+    if model is None:
+        return tiny.build_processor(dataset)
+    return _processor(model, _config(model), dataset.manifest.contract)
+
+
+def _processor(model: str, config: Any, agreed: Contract) -> Any:
+    contract.check(model, config, agreed)
+    made = processor.of_model(model, config.model_type, agreed)
+    contract.check_tokens(model, config, made.tokenizer)
+    return made
+
+
+def _config(source: str) -> Any:
+    if not Path(source).exists() and (source.startswith((".", "/", "~")) or source.count("/") > 1):
+        raise InputError(source, "found nothing there, expected a model folder or a hub id such as owner/name")
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        local = Path(source).exists()
+        reason = _first_line(error)
+        if local:
+            raise InputError(source, f"found no usable config.json ({reason}), expected a model folder") from error
+        message = f"it is no local folder and could not be fetched from the hub ({reason})"
+        hint = "download the model and name its folder, or leave --model out for the built-in demonstration model"
+        raise InputError(source, message, hint) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__
+
+
+def device() -> str:
+    """Return `cuda` where there is one GPU, else `cpu`; raises ConfigError where there are several to choose from."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    if torch.cuda.device_count() > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        message = f"found {torch.cuda.device_count()} GPUs, expected one: training on several is not supported yet"
+        raise ConfigError("gdp train", message, "choose one: CUDA_VISIBLE_DEVICES=0 gdp train …")
+    return "cuda"
+
+
+def precision(sft: SftConfig, where: str) -> str:
+    """Return the number format of the run: bf16, fp16 or fp32."""
+    if where == "cpu":
+        if sft.precision == "fp16":
+            raise ConfigError("training.sft.precision", "found fp16 without a GPU, expected auto, fp32 or bf16")
+        return "fp32" if sft.precision == "auto" else sft.precision
+    if sft.precision != "auto":
+        return sft.precision
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
+def skeleton(base: Base) -> Any:
+    """Return the model's modules without weights, to check settings before gigabytes are read."""
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(base.config, trust_remote_code=False)
+
+
+def targets(base: Base, config: TrainConfig) -> Targets:
+    """Return the layers that LoRA adapts; raises ConfigError for a pattern without a match."""
+    linear = [name for name, module in skeleton(base).named_modules() if isinstance(module, torch.nn.Linear)]
+    chosen = resolve(config.lora.target_modules, linear, "training.lora.target_modules")
+    if config.sft.use_4bit or config.sft.optim in {"adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"}:
+        _require_bitsandbytes("use_4bit" if config.sft.use_4bit else "optim")
+    return chosen
+
+
+def _require_bitsandbytes(key: str) -> None:
+    if importlib.util.find_spec("bitsandbytes") is None:
+        message = "bitsandbytes is not installed, which this setting needs"
+        raise MissingExtraError(f"training.sft.{key}", message, INSTALL_HINT)
+
+
+def load(base: Base, sft: SftConfig) -> Any:
+    """Return the base model with its weights, every parameter frozen, in evaluation mode."""
+    where = device()
+    dtype = DTYPES[precision(sft, where)]
+    options: dict[str, Any] = {"dtype": dtype}
+    if sft.use_4bit:
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            # Full prefixes: a bare "visual" matches nothing, and naming any module drops lm_head from the default.
+            llm_int8_skip_modules=["model.visual", "lm_head"],
+        )
+        options["device_map"] = {"": 0 if where == "cuda" else "cpu"}
+    try:
+        model, info = AutoModelForImageTextToText.from_pretrained(
+            base.source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        message = f"cannot load its weights ({_first_line(error)}), expected safetensors files"
+        raise InputError(base.source, message) from error
+    if info["missing_keys"]:
+        missing = min(info["missing_keys"])
+        message = f"its files lack {len(info['missing_keys'])} weights ({missing}), expected a complete model"
+        raise InputError(base.source, message, "download the model again")
+    for module in model.modules():
+        # bitsandbytes repacks 4-bit weights for a CPU's no-grad passes and back again when saving, losing digits each
+        # time: the base would no longer be the one that the adapter was trained on. It also fails there on matrices
+        # whose sides are no multiples of 64.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    model.requires_grad_(False)
+    model.config.use_cache = False
+    return (model if sft.use_4bit else model.to(where)).eval()
+
+
+def add_lora(model: Any, chosen: Targets, lora: LoraConfig, sft: SftConfig) -> Any:
+    """Return the model with trainable LoRA layers and nothing else trainable; seed torch before, it draws weights."""
+    import peft
+
+    if sft.gradient_checkpointing:
+        # The re-entrant kind loses gradients of layers whose inputs need none, silently.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    settings = peft.LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=chosen.pattern,
+        use_rslora=lora.use_rslora,
+        use_dora=lora.use_dora,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    adapted = peft.get_peft_model(model, settings)
+    _check_trainable(adapted, chosen)
+    return adapted
+
+
+def _check_trainable(model: Any, chosen: Targets) -> None:
+    """Raise StageError unless exactly the chosen layers learn; peft decides by the same pattern, this counts."""
+    learning = {name.split(".lora_")[0] for name, p in model.named_parameters() if p.requires_grad}
+    expected = {f"base_model.model.{name}" for name in chosen.modules}
+    if learning != expected:
+        odd = sorted(learning ^ expected)[0]
+        raise StageError("LoRA", f"{odd} should learn and does not, or the other way round")

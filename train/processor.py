@@ -1,0 +1,118 @@
+"""The family's processor, pictures only: `AutoProcessor` of Qwen3-VL refuses to load without torchvision.
+
+Its video half is what needs torchvision, and GUI trajectories hold no video. torchvision is no dependency on purpose:
+unpinned it replaces the installed torch, and its CUDA build breaks every import of `AutoProcessor` on a CPU machine.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from transformers import Qwen2_5_VLProcessor, Qwen3VLProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
+
+from pipeline.exceptions import ContractError, InputError
+from pipeline.manifest import Contract
+from pipeline.records import ImageRef
+
+from .tokenizer import TEMPLATE
+
+
+class ImageOnlyQwen3VLProcessor(Qwen3VLProcessor):  # type: ignore[misc]
+    """Qwen3-VL's processor without its video half; transformers reads what a processor holds off this signature."""
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any) -> None:
+        super().__init__(image_processor, tokenizer, video_processor=None, chat_template=chat_template)
+
+
+class ImageOnlyQwen25VLProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
+    """Qwen2.5-VL's processor without its video half."""
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None, **_: Any) -> None:
+        super().__init__(image_processor, tokenizer, video_processor=None, chat_template=chat_template)
+
+
+def of_model(source: str, model_type: str, contract: Contract) -> Any:
+    """Return the processor of a model folder or hub id, its pixel budget that of the dataset.
+
+    Raises InputError where the folder has none.
+    """
+    try:
+        processor = PROCESSORS[model_type].from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        message = f"cannot load its processor ({reason}), expected preprocessor and tokenizer files"
+        raise InputError(source, message, "choose a complete model folder") from error
+    if processor.chat_template is None:
+        processor.chat_template = processor.tokenizer.chat_template or TEMPLATE
+    set_budget(processor, contract)
+    return processor
+
+
+def set_budget(processor: Any, contract: Contract) -> None:
+    """Give the processor the dataset's pixel budget, so that training and inference see screenshots at one size."""
+    processor.image_processor.size = {"shortest_edge": contract.min_pixels, "longest_edge": contract.max_pixels}
+    processor.tokenizer.padding_side = "right"
+
+
+def image_processor(patch_size: int, merge_size: int, contract: Contract) -> Any:
+    """Return a picture processor with Qwen3-VL's normalisation."""
+    return Qwen2VLImageProcessorPil(
+        patch_size=patch_size,
+        merge_size=merge_size,
+        temporal_patch_size=2,
+        image_mean=[0.5, 0.5, 0.5],
+        image_std=[0.5, 0.5, 0.5],
+        size={"shortest_edge": contract.min_pixels, "longest_edge": contract.max_pixels},
+    )
+
+
+def image_tokens(processor: Any, images: Iterable[ImageRef], contract: Contract) -> list[int]:
+    """Return the number of tokens of each stored screenshot.
+
+    Raises ContractError where the processor would resize one: then coordinates in the text were computed for another
+    picture than the one that the model sees.
+    """
+    pictures = processor.image_processor
+    factor = pictures.patch_size * pictures.merge_size
+    counts = []
+    for ref in images:
+        height, width = smart_resize(ref.height, ref.width, factor, contract.min_pixels, contract.max_pixels)
+        if (width, height) != (ref.width, ref.height):
+            message = f"stored as {ref.width}x{ref.height} pixels, but the model would resize it to {width}x{height}"
+            hint = "slice the trajectories again with the layout of this model's family"
+            raise ContractError(f"image {ref.sha256[:12]} (shard {ref.shard}, row {ref.row})", message, hint)
+        counts.append((ref.width // factor) * (ref.height // factor))
+    return counts
+
+
+def save(processor: Any, folder: Path) -> None:
+    """Write the processor so that `AutoProcessor` of a machine with torchvision loads it as the family's own.
+
+    Our class name means nothing elsewhere, and `AutoProcessor` answers an unknown name with a bare tokenizer. The
+    video half that it insists on gets the picture half's numbers.
+    """
+    family = type(processor).__bases__[0].__name__
+    processor.save_pretrained(folder)
+    for name in ("processor_config.json", "tokenizer_config.json"):
+        _edit(folder / name, {"processor_class": family})
+    pictures = processor.image_processor.to_dict()
+    pictures.pop("image_processor_type", None)
+    video = {**pictures, "video_processor_type": VIDEO_PROCESSORS[family], "processor_class": family}
+    (folder / "video_preprocessor_config.json").write_text(_pretty(video), encoding="utf-8")
+
+
+def _edit(path: Path, changes: dict[str, Any]) -> None:
+    document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(_pretty({**document, **changes}), encoding="utf-8")
+
+
+def _pretty(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+PROCESSORS: dict[str, Any] = {"qwen3_vl": ImageOnlyQwen3VLProcessor, "qwen2_5_vl": ImageOnlyQwen25VLProcessor}
+"""By the model's own `model_type`; a further family is a further class."""
+
+VIDEO_PROCESSORS = {"Qwen3VLProcessor": "Qwen3VLVideoProcessor", "Qwen2_5_VLProcessor": "Qwen2VLVideoProcessor"}

@@ -1,0 +1,67 @@
+"""`gdp train --show N`: samples as the model gets them; what is trained is green, or in ⟦ ⟧ without colour."""
+
+from collections.abc import Iterator
+from itertools import groupby, islice
+from typing import Any
+
+from pipeline.dataset import Dataset
+from pipeline.exceptions import InputError
+from pipeline.place import Where
+
+from .quiet import quietly
+from .run import require
+from .source import Source
+
+GREEN, GREY, RESET = "\x1b[32m", "\x1b[90m", "\x1b[0m"
+
+CONTROL_CHARACTERS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+"""Drawn as pictures of themselves, so that no text of a dataset can steer the terminal."""
+
+
+def show(dataset_path: Where, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
+    """Yield the first `n` samples of the train split as text; raises GdpError subclasses."""
+    require()
+    with quietly():
+        yield from samples(Dataset.open(dataset_path), n, model, colour=colour)
+
+
+def samples(dataset: Source, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
+    """Yield the samples as text, each under a line that says how many of its tokens are trained."""
+    from . import model as models
+    from .data import Encoder, Item
+
+    encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
+    found = False
+    for sample in islice(dataset.samples("train"), n):
+        found = True
+        encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
+        total, trained = len(encoded.input_ids), encoded.trained
+        title = f"{sample.sample_id} ({sample.origin}): {total} tokens, {trained} trained"
+        yield f"── {title}\n{render(encoded, encoder.chatml, colour=colour)}"
+    if not found:
+        raise InputError(str(dataset.path), "found no sample in the train split, expected at least one")
+
+
+def render(encoded: Any, chatml: Any, *, colour: bool) -> str:
+    """Return the tokens as text, trained ones marked, each picture's tokens as one count."""
+    rows = zip(encoded.input_ids, encoded.weights, strict=True)
+    parts = []
+    for weight, run in groupby(rows, key=lambda row: row[1]):
+        text = "".join(_text([token for token, _ in run], chatml))
+        if weight > 0:
+            share = "" if weight == 1 else f"×{weight:g}"
+            parts.append(f"{GREEN}{text}{RESET}{share}" if colour else f"⟦{text}⟧{share}")
+        else:
+            parts.append(f"{GREY}{text}{RESET}" if colour else text.replace("⟦", "[").replace("⟧", "]"))
+    return "".join(parts)
+
+
+def _text(ids: list[int], chatml: Any) -> Iterator[str]:
+    """Yield the text; what only spells a control token gets a backslash after its `<`, a real one does not."""
+    for control, run in groupby(ids, key=lambda token: token if token in chatml.control else None):
+        tokens = list(run)
+        text = chatml.tokenizer.decode(tokens[:1] if control == chatml.image_pad else tokens)
+        if control is None:
+            yield text.translate(CONTROL_CHARACTERS).replace("<|", "<\\|")
+        else:
+            yield f"{text}×{len(tokens)}" if control == chatml.image_pad else text

@@ -1,0 +1,77 @@
+"""Is the file on disk what was trained? Logits of one val sample, four ways, before training is called a success."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.exceptions import StageError
+
+from .loss import INPUTS
+
+TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 1e-2}
+"""Largest difference of two logits of the same weights, as a share of the largest logit; on a CPU it is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Largest absolute differences between logits; the first is about 0, the others are not."""
+
+    reloaded_from_trained: float
+    adapter_from_base: float
+    without_pictures: float | None
+    """None for a sample that shows no screenshot."""
+
+
+def verify(
+    trained: Any, batch: dict[str, Any], adapter: Path, load_base: Callable[[], Any], precision: str
+) -> Verified:
+    """Compare the model in memory with the base and the saved adapter loaded anew.
+
+    Raises StageError if the reloaded model differs from the trained one, if the adapter changes nothing, or if the
+    screenshots change nothing. The trained model's weights are gone afterwards, so that a large one need not fit twice.
+    """
+    import peft
+
+    trained.eval()
+    mine = logits(trained, batch)
+    with trained.disable_adapter():
+        plain = logits(trained, batch)
+    blind = logits(trained, {**batch, "pixel_values": -batch["pixel_values"]}) if "pixel_values" in batch else None
+    trained.to("meta") if not getattr(trained, "is_loaded_in_4bit", False) else None
+    del trained
+    gc.collect()
+    torch.cuda.empty_cache()
+    reloaded = peft.PeftModel.from_pretrained(load_base(), str(adapter)).eval()
+    again = logits(reloaded, batch)
+    found = Verified(_far(again, mine), _far(mine, plain), None if blind is None else _far(mine, blind))
+    _judge(found, TOLERANCE[precision] * float(mine.abs().max()), str(adapter))
+    return found
+
+
+def _judge(found: Verified, tolerance: float, where: str) -> None:
+    if not found.reloaded_from_trained <= tolerance:
+        message = f"logits of the reloaded adapter differ by {found.reloaded_from_trained:.3g}"
+        raise StageError(where, f"{message} from the trained model's, expected at most {tolerance:.3g}")
+    if not found.adapter_from_base > 0:
+        hint = "raise num_train_epochs or learning_rate"
+        raise StageError(where, "the adapter changes no logit of the base model, expected a difference", hint)
+    if found.without_pictures is not None and not found.without_pictures > 0:
+        raise StageError(where, "other pixels change no logit, expected the model to see the screenshots")
+
+
+def logits(model: Any, batch: dict[str, Any]) -> torch.Tensor:
+    """Return the logits [B, 64 at most, vocabulary] at the end of each sample of the batch, on the CPU."""
+    device = next(model.parameters()).device
+    inputs = {key: batch[key].to(device) for key in INPUTS if key in batch}
+    with torch.no_grad():
+        kept = min(64, inputs["input_ids"].shape[1])
+        result: torch.Tensor = model(**inputs, logits_to_keep=kept).logits.float().cpu()
+    return result
+
+
+def _far(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one - other).abs().max())
