@@ -9,7 +9,6 @@ import base64
 import html
 import shutil
 import sys
-from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
@@ -19,7 +18,7 @@ from pipeline.records import Sample, Turn
 
 STYLE = """
 * { box-sizing: border-box; margin: 0 }
-body { font: 15px/1.45 "DejaVu Sans", "Noto Sans CJK SC"; background: #f4f5f7; color: #1c2430; padding: 28px; width: 1240px }
+body { font: 15px/1.45 "DejaVu Sans", "Noto Sans CJK SC"; background: #f4f5f7; color: #1c2430; padding: 28px }
 .goal { background: #fff; border: 1px solid #d8dce3; border-radius: 10px; padding: 12px 18px; margin-bottom: 20px }
 .goal b { color: #5a6577; font-weight: normal; margin-right: 8px }
 .turns { display: flex; gap: 20px }
@@ -31,8 +30,8 @@ h2 span { float: right; font-weight: normal; color: #5a6577 }
 .error h2 span { color: #a87b00 } .trained h2 span { color: #12833c; font-weight: bold }
 .screen { position: relative; width: 236px; margin: 0 auto 14px }
 .screen img { width: 100%; display: block; border-radius: 8px; border: 1px solid #d8dce3 }
-.click { position: absolute; width: 30px; height: 30px; margin: -15px 0 0 -15px; border-radius: 50%; border: 3px solid #e0245e;
-  background: #e0245e33 }
+.click { position: absolute; width: 30px; height: 30px; margin: -15px 0 0 -15px; border-radius: 50%;
+  border: 3px solid #e0245e; background: #e0245e33 }
 .trained .click { border-color: #12833c; background: #12833c33 }
 pre { font: 12px/1.5 "DejaVu Sans Mono", "Noto Sans Mono CJK SC"; white-space: pre-wrap; overflow-wrap: anywhere }
 """
@@ -50,7 +49,6 @@ def main() -> None:
         page.wait_for_load_state("networkidle")
         page.screenshot(path=out, full_page=True)
         browser.close()
-    print(f"{out}: {Path(out).stat().st_size} bytes")
 
 
 def document(dataset: Dataset, sample: Sample) -> str:
@@ -61,7 +59,7 @@ def document(dataset: Dataset, sample: Sample) -> str:
         for turn, answer in zip(sample.turns, answers, strict=True)
         if turn.image is not None
     )
-    goal = f'<div class=goal><b>task</b>{html.escape(sample.goal)}</div>'
+    goal = f"<div class=goal><b>task</b>{html.escape(sample.goal)}</div>"
     return f"<meta charset=utf-8><style>{STYLE}</style>{goal}<div class=turns>{turns}</div>"
 
 

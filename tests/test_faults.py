@@ -51,7 +51,7 @@ def test_dying_at_each_point_alone_loses_nothing(world: World, stage: str, tmp_p
 
 def test_random_kills_of_the_group_lose_nothing(world: World, tmp_path: Path) -> None:
     """SIGKILL of the whole process group at random moments, until a run gets through."""
-    draw = random.Random(7)
+    draw = random.Random(7)  # noqa: S311 - no secret
     for number in range(100 if LONG else 20):
         out = tmp_path / str(number % 4)
         with subprocess.Popen(
@@ -269,20 +269,25 @@ def test_files_are_flushed_before_they_are_named_and_the_manifest_is_last(world:
     assert broken_rules(world, tmp_path / "out", tmp_path) == []
 
 
+FLUSH = """\
+        with written.open("rb") as file:
+            os.fsync(file.fileno())
+"""
+NAME = """\
+        reach(f"{kind}.synced")
+        final = self.local / name
+        written.replace(final)
+"""
 MUTATIONS = {
-    "no fsync": ("place.py", "            os.fsync(file.fileno())\n        reach(f\"{kind}.synced\")", "            pass\n        reach(f\"{kind}.synced\")"),
+    "no fsync": ("place.py", FLUSH, ""),
     "no folder fsync": ("place.py", "        flush_folder(final.parent)\n", ""),
-    "fsync after rename": (
-        "place.py",
-        "        with written.open(\"rb\") as file:\n            os.fsync(file.fileno())\n        reach(f\"{kind}.synced\")\n        final = self.local / name\n        written.replace(final)\n",
-        "        final = self.local / name\n        written.replace(final)\n        with final.open(\"rb\") as file:\n            os.fsync(file.fileno())\n        reach(f\"{kind}.synced\")\n",
-    ),
+    "fsync after rename": ("place.py", FLUSH + NAME, NAME + FLUSH.replace("written", "final")),
     "manifest first": (
         "stage.py",
-        "            for result in _results(",
-        "            run.out.write('manifest.json', b'{}', 'manifest')\n            for result in _results(",
+        "            missing = [task",
+        "            run.out.write('manifest.json', b'{}', 'manifest')\n            missing = [task",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -305,5 +310,5 @@ def test_writing_under_the_final_name_turns_the_suite_red(world: World, tmp_path
         "        return path",
     )
     worse = World(world.root, package)
-    worse.run("slice", tmp_path / "out", GDP_FAULT="samples.written")
+    worse.run("slice", tmp_path / "out", GDP_FAULT="samples.opened")
     assert worse.violations("slice", tmp_path / "out") != []

@@ -84,7 +84,8 @@ def test_a_stage_writes_the_same_dataset_to_a_store(
 def test_the_chain_runs_inside_a_store(world: World, account: dict[str, str], tmp_path: Path) -> None:
     """Trajectories and every dataset in the store; only the fingerprints of the inputs differ from the disk's."""
     upload = (
-        "import sys, pathlib; from pipeline.place import Place; place = Place(sys.argv[2]); root = pathlib.Path(sys.argv[1])\n"
+        "import sys, pathlib; from pipeline.place import Place\n"
+        "place, root = Place(sys.argv[2]), pathlib.Path(sys.argv[1])\n"
         "for path in root.rglob('*'):\n"
         "    if path.is_file(): place.write(path.relative_to(root).as_posix(), path.read_bytes(), 'test')"
     )

@@ -347,3 +347,29 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     for path in files:
         if (out / path).is_file():
             assert (out / path).read_bytes() == (demo_run[0] / path).read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"), [("loss", "the loss is nan at step 1"), ("gradient", "the gradient norm is inf at step 1")]
+)
+def test_each_guard_stops_before_the_weights_change(
+    base: Any, examples: Any, encoder: Any, tmp_path: Path, fault: str, message: str
+) -> None:
+    """A loss that is no number and a gradient that is infinite are caught each by itself, in the step they happen."""
+    from train import model, trainer
+    from train.data import Collator
+    from train.log import Log
+
+    made = model.add_lora(model.load(base, DEMO.sft), model.targets(base, DEMO), DEMO.lora, DEMO.sft)
+    weight = next(p for name, p in made.named_parameters() if "lora_B" in name)
+    if fault == "gradient":
+        weight.register_hook(lambda gradient: gradient + torch.inf)
+    else:
+        made.get_base_model().lm_head.register_forward_hook(lambda _module, _inputs, logits: logits * torch.nan)
+    arguments = trainer.arguments(DEMO, folder=str(tmp_path), seed=0, max_steps=2, precision="fp32")
+    log = Log(tmp_path / "log.jsonl", lambda *_: None)
+    runner = trainer.make(made, arguments, (examples, examples), Collator(base.processor, encoder.chatml), log)
+    with pytest.raises(StageError, match=message):
+        runner.train()
+    log.close()
+    assert not weight.any()

@@ -1,0 +1,125 @@
+"""Reading a dataset: any screenshot from any process, damage is named, memory stays small."""
+
+import hashlib
+import multiprocessing
+import pickle
+import random
+from pathlib import Path
+
+import build
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import slice as slicing
+from pipeline.dataset import CACHED_ROW_GROUPS, Dataset
+from pipeline.exceptions import InputError
+from pipeline.place import Place
+from pipeline.records import ImageRef
+from pipeline.shards import ROW_GROUP_BYTES, ROW_GROUP_ROWS, TableWriter
+from pipeline.stage import Running
+
+
+@pytest.fixture(scope="module")
+def sliced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of two shards."""
+    root = tmp_path_factory.mktemp("dataset")
+    build.corpus(root / "in", n=4, n_steps=10)
+    slicing.run(root / "in", root / "out", slicing.SliceConfig(shard_size=2), Running())
+    return root / "out"
+
+
+def refs(dataset: Dataset) -> list[ImageRef]:
+    """Return every screenshot reference of every sample."""
+    return [ref for sample in dataset.samples() for ref in sample.images]
+
+
+def check_all(dataset: Dataset, wanted: list[ImageRef]) -> int:
+    """Read the screenshots and return how many had the promised bytes; run in other processes too."""
+    return sum(hashlib.sha256(dataset.image(ref)).hexdigest() == ref.sha256 for ref in wanted)
+
+
+def test_screenshots_come_in_any_order(sliced: Path) -> None:
+    """Random access returns the bytes of the reference, with few row groups in memory."""
+    dataset = Dataset.open(sliced)
+    wanted = refs(dataset)
+    random.Random(1).shuffle(wanted)  # noqa: S311 - no secret
+    assert check_all(dataset, wanted) == len(wanted)
+    assert len(dataset._groups) <= CACHED_ROW_GROUPS
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # what data loaders do
+def test_several_processes_read_at_once(sliced: Path, method: str) -> None:
+    """A dataset opened, and used, before it goes to workers serves each of them."""
+    dataset = Dataset.open(sliced)
+    wanted = refs(dataset)
+    check_all(dataset, wanted[:3])
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        parts = [(dataset, wanted[start::4]) for start in range(4)]
+        assert sum(pool.starmap(check_all, parts)) == len(wanted)
+    assert check_all(pickle.loads(pickle.dumps(dataset)), wanted) == len(wanted)  # noqa: S301 - our own object
+
+
+def test_a_flipped_byte_of_a_screenshot_is_noticed(sliced: Path, tmp_path: Path) -> None:
+    """The page's checksum names shard and row; nothing wrong is ever returned."""
+    copy = tmp_path / "copy"
+    for file in sliced.rglob("*"):
+        if file.is_file():
+            (copy / file.relative_to(sliced)).parent.mkdir(parents=True, exist_ok=True)
+            (copy / file.relative_to(sliced)).write_bytes(file.read_bytes())
+    dataset = Dataset.open(copy)
+    ref = refs(dataset)[0]
+    shard = copy / "images" / f"{ref.shard:05d}.parquet"
+    data = bytearray(shard.read_bytes())
+    place = data.find(dataset.image(ref)) + 1000
+    data[place] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(InputError, match=rf"images/{ref.shard:05d}.parquet\[{ref.row}\]"):
+        Dataset.open(copy).image(ref)
+
+
+def test_only_what_the_manifest_names_is_opened(sliced: Path) -> None:
+    """A stray file in the folder is as good as absent."""
+    dataset = Dataset.open(sliced)
+    stray = sliced / "images" / "00099.parquet"
+    stray.write_bytes((sliced / "images" / "00000.parquet").read_bytes())
+    try:
+        with pytest.raises(InputError, match="does not name"):
+            dataset.image(ImageRef("0" * 64, 99, 0, 1, 1))
+        assert [number for number in dataset.manifest.shard_numbers() if number == 99] == []
+    finally:
+        stray.unlink()
+
+
+def test_row_groups_are_flushed_by_rows_and_by_bytes(tmp_path: Path) -> None:
+    """16 small screenshots or 16 MB of large ones: no Arrow offset comes near its limit, and a fetch stays small."""
+    names = ("small", "large")
+    sizes = {"small": 1000, "large": 3 << 20}
+    for name in names:
+        out = Place(str(tmp_path / name))
+        writer = TableWriter(out, "images", 0, {})
+        for number in range(40):
+            row = {"sha256": f"{number:064d}", "bytes": bytes([number]) * sizes[name], "width": 1, "height": 1,
+                   "format": "png", "source_sha256": "", "source_width": 1, "source_height": 1}  # fmt: skip
+            assert writer.write(row) == number
+        writer.commit()
+        file = pq.ParquetFile(tmp_path / name / "images" / "00000.parquet")
+        groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+        assert sum(group.num_rows for group in groups) == 40
+        assert max(group.num_rows for group in groups) <= ROW_GROUP_ROWS
+        column = file.schema_arrow.get_field_index("bytes")
+        assert max(g.column(column).total_uncompressed_size for g in groups) < ROW_GROUP_BYTES + sizes[name] + 4096
+        assert {g.column(column).compression for g in groups} == {"UNCOMPRESSED"}
+        assert {g.column(0).compression for g in groups} == {"ZSTD"}
+
+
+def test_a_screenshot_is_stored_once_and_taken_over_by_link(sliced: Path, tmp_path: Path) -> None:
+    """However many samples show it; the next dataset shares the very file."""
+    from pipeline import validate
+
+    dataset = Dataset.open(sliced)
+    stored = sum(shard.rows for shard in dataset.manifest.shards if shard.name.startswith("images/"))
+    assert stored == len({ref.sha256 for ref in refs(dataset)}) < len(refs(dataset))
+    validate.run(sliced, tmp_path / "next", Running())
+    for shard in (sliced / "images").iterdir():
+        assert (tmp_path / "next" / "images" / shard.name).stat().st_ino == shard.stat().st_ino
