@@ -12,7 +12,7 @@ demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in mode
 	$(BIN)/gdp slice sample_data/trajectories -o demo/sliced --max-pixels 131072
 	$(BIN)/gdp augment-errors demo/sliced -o demo/augmented
 	$(BIN)/gdp validate demo/augmented -o demo/clean
-	$(BIN)/gdp train demo/clean -o demo/run --config train/recipes/demo.yaml
+	$(BIN)/gdp train demo/clean -o demo/run
 	@echo
 	@echo "demo/clean        the validated dataset (Parquet shards, manifest.json)"
 	@echo "demo/run/adapter  the LoRA adapter; demo/run/loss.png its loss curve"

@@ -303,12 +303,8 @@ def test_breaking_the_protocol_turns_the_suite_red(world: World, tmp_path: Path,
 
 def test_writing_under_the_final_name_turns_the_suite_red(world: World, tmp_path: Path) -> None:
     """Without the temporary name a kill leaves half a file, and the invariant sees it."""
-    package = chaos.mutated(
-        tmp_path / "package",
-        "place.py",
-        "        return path.with_name(_temporary_name(path.name))",
-        "        return path",
-    )
+    old = "out.scratch(self.name)"
+    package = chaos.mutated(tmp_path / "package", "shards.py", old, f"{old}.with_name(self.name.split('/')[1])")
     worse = World(world.root, package)
     worse.run("slice", tmp_path / "out", GDP_FAULT="samples.opened")
     assert worse.violations("slice", tmp_path / "out") != []
