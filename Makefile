@@ -19,7 +19,7 @@ demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in mode
 	@echo "look at a sample: $(BIN)/gdp train demo/clean --show 1"
 
 test: .venv/.test  ## every test; browser tests where a Chromium can be had
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 torture: .venv/.test  ## the long form of the fault tests
 	GDP_TORTURE=1 $(BIN)/python -m pytest tests/test_faults.py tests/test_executor.py --timeout 3600

@@ -31,7 +31,7 @@ TREE = {
     "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",
     "pipeline/errors/": "the kinds of errors, each with what must be true before it is injected",
     "pipeline/checks/": "what `gdp validate` looks for",
-    "pipeline/images.py": "screenshots: refused or brought to size once; `geometry.py`: sizes and grids",
+    "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",
     "pipeline/shards.py": "write Parquet shards; `dataset.py` reads them, `tables.py` has their columns",
     "pipeline/run_folder.py": "journal, resume, manifest last; `lock.py`, `place.py` (disk or `s3://`)",
     "pipeline/executors/": "worker processes that may die; `stage.py` runs a stage on them",

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from .actions import Action, Browser, Button
+from .actions import Action
 from .apart import keep_apart
 from .augment_shard import AugmentTask, augment_shard
 from .compose import Setting
 from .dataset import Dataset
 from .errors import KINDS
+from .errors.kind import goes_back
 from .exceptions import ConfigError
 from .place import Place, Where
 from .report import StageReport
@@ -100,7 +101,7 @@ def proved_backs(dataset: Dataset) -> dict[int, dict[str, tuple[int, ...]]]:
             if before is not None and before[0] == row["trajectory_id"] and before[2] and image:
                 _, actions, earlier, app = before
                 if app == row["app"] and earlier != image:
-                    if len(actions) == 1 and _is_back(actions[0]):
+                    if len(actions) == 1 and goes_back(actions[0]):
                         backs.add((app, earlier, image))
                     forwards.append((number, row["trajectory_id"], row["step_index"], (app, image, earlier)))
             actions = decoder.decode(row["step"]).actions if row["step"] else ()
@@ -114,9 +115,3 @@ def proved_backs(dataset: Dataset) -> dict[int, dict[str, tuple[int, ...]]]:
 
 class _Actions(msgspec.Struct):
     actions: tuple[Action, ...]
-
-
-def _is_back(action: Action) -> bool:
-    return (isinstance(action, Button) and action.name == "back") or (
-        isinstance(action, Browser) and action.op == "back"
-    )

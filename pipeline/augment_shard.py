@@ -1,5 +1,6 @@
 """Make one augmented shard: what a worker of `gdp augment-errors` does."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby, zip_longest
@@ -16,7 +17,7 @@ from .place import Place
 from .records import Sample
 from .screen import target_box
 from .shards import ShardResult, ShardWriter, take_over
-from .tables import sample_row
+from .tables import sample_row, to_json
 
 
 class AugmentTask(Struct, frozen=True):
@@ -59,7 +60,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     for sample in final:
         if sample.error_kind in counts:
             counts[sample.error_kind]["made"] += 1
-    metadata = {"layout": task.setting.layout, "stage": "augment-errors"}
+    metadata = {"stage": "augment-errors", "contract": to_json(dataset.manifest.contract)}
     with ShardWriter(out, task.number, ("samples",), metadata) as writer:
         for sample in final:
             writer.write("samples", sample_row(sample))
@@ -140,7 +141,9 @@ def _compose(
 
 def _choose(task: AugmentTask, candidates: list[_Candidate], n_samples: int, n_errors: int) -> list[_Candidate]:
     """Return so many candidates that error samples make up the wanted share, kinds in turn, one for each decision."""
-    wanted = round(task.rate * (n_samples - n_errors) / (1 - task.rate)) - n_errors
+    exact = task.rate * (n_samples - n_errors) / (1 - task.rate) - n_errors
+    # Rounded by chance, so that many small shards come to the same share as one large.
+    wanted = math.floor(exact) + (seeds.uniform(task.seed, "augment-errors", "round", task.number) < exact % 1)
     by_kind = [
         sorted(
             (c for c in candidates if c.kind == kind),

@@ -1,6 +1,7 @@
 """Read a dataset: through its manifest only, page checksums verified, screenshots by (shard, row) in any order."""
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ DAMAGED_HINT = "run the stage that wrote it again, with --fresh"
 
 CACHED_ROW_GROUPS = 8
 """About 128 MB of screenshots at most."""
+OPEN_FILES = 64
 
 
 class Dataset:
@@ -28,7 +30,8 @@ class Dataset:
         self.place = place
         self.manifest = manifest
         self._shards = {shard.name: shard for shard in manifest.shards}
-        self._files: dict[str, pq.ParquetFile] = {}
+        self._process = os.getpid()
+        self._files: OrderedDict[str, pq.ParquetFile] = OrderedDict()
         self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray[Any]] = OrderedDict()
 
     @classmethod
@@ -101,7 +104,7 @@ class Dataset:
         for index, row in enumerate(self.rows("samples", number)):
             try:
                 yield sample_from_row(row)
-            except (msgspec.ValidationError, TypeError) as error:
+            except (msgspec.DecodeError, TypeError) as error:
                 where = f"{self.path}/samples/{number:05d}.parquet[{index}]"
                 raise InputError(where, f"found {error}, expected a sample") from error
 
@@ -131,6 +134,9 @@ class Dataset:
         return self._groups[key]
 
     def _open(self, name: str) -> pq.ParquetFile:
+        if self._process != os.getpid():  # forked: the parent's open files are not ours to use
+            self._process = os.getpid()
+            self._files.clear()
         if name not in self._files:
             shard = self._shards.get(name)
             if shard is None:
@@ -139,6 +145,9 @@ class Dataset:
                 self.verify(shard)
             file = self.place.open(name)
             self._files[name] = pq.ParquetFile(file, page_checksum_verification=True)
+            if len(self._files) > OPEN_FILES:
+                self._files.popitem(last=False)
+        self._files.move_to_end(name)
         return self._files[name]
 
     def _explained(self, what: str) -> "_Explained":

@@ -113,11 +113,11 @@ def decode(data: bytes) -> Image.Image:
         raise _broken(str(error)) from error
 
 
-def prepare(data: bytes, width: int, height: int, plan: Plan) -> Stored:
+def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | None = None) -> Stored:
     """Bring a screenshot to the size that the model's processor would choose.
 
-    `width` and `height` are what the record claims, in pixels. A picture that has the right size already keeps its
-    bytes. Raises ImageProblem.
+    `width` and `height` are what the record claims, in pixels; `sha256` is the data's, where it is known already. A
+    picture that has the right size keeps its bytes. Raises ImageProblem.
     """
     try:
         picture = engines.get(plan.engine).open(data, header(data))
@@ -126,7 +126,7 @@ def prepare(data: bytes, width: int, height: int, plan: Plan) -> Stored:
             found, expected = f"{picture.size[0]}x{picture.size[1]}", f"{width}x{height} as recorded"
             raise ImageProblem("image_size", f"found {found}, expected {expected}")
         size = _final_size(width, height, plan)
-        source = hashlib.sha256(data).hexdigest()
+        source = sha256 or hashlib.sha256(data).hexdigest()
         if size == picture.size and picture.faithful:
             picture.check()
             return Stored(data, source, width, height, picture.faithful, source, width, height)
@@ -194,7 +194,7 @@ def _is_plain_jpeg(data: bytes) -> bool:
     return False
 
 
-_JPEG_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _JPEG_SEGMENTS = frozenset([0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE])
 """Frames that are Huffman-coded, their tables and scans, applications' data, comments."""
 

@@ -1,8 +1,8 @@
 """One run at a time on an output folder.
 
 On a disk the lock is a file that appears with its content in one step and that only one process can make. An object
-store has no such thing here: a run writes its token, waits, and goes on only if the token is still its own, which decides
-between runs that start within the wait.
+store has no such thing here: a run writes its token, waits, and goes on only if the token is still its own, which
+decides between runs that start within the wait.
 """
 
 import contextlib

@@ -1,15 +1,18 @@
 """`manifest.json`: what a dataset holds, how it was made, and what a model must agree with to be trained on it."""
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 MANIFEST = "manifest.json"
 TABLES = ("steps", "images", "samples", "rejected")
 
 Stage = Literal["slice", "augment-errors", "validate"]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Contract(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,31 +24,31 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     coordinates: Literal["grid", "resized_px"]
     scale: int | None
     """Largest grid value; None where coordinates are pixels of the resized picture."""
-    factor: int
+    factor: Positive
     """Patch size x merge size: both sides of every picture are multiples of it."""
-    min_pixels: int
-    max_pixels: int
+    min_pixels: Positive
+    max_pixels: Positive
     """Area of a picture at most; divided by factor squared it is the number of tokens."""
-    history_images: int
+    history_images: Positive
     """Screenshots that a sample shows at most, the current one included."""
 
 
 class Shard(Struct, frozen=True, forbid_unknown_fields=True):
     """One committed file."""
 
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
+    name: Annotated[str, Meta(pattern=r"^(steps|images|samples|rejected)/[0-9]{5}\.parquet$")]
+    rows: Count
+    bytes: Count
+    sha256: Sha256
 
 
 class Flow(Struct, frozen=True, forbid_unknown_fields=True, rename={"into": "in"}):
     """Row conservation: what came in plus what was added is what went out plus what was refused."""
 
-    into: int = 0
-    added: int = 0
-    out: int = 0
-    rejected: int = 0
+    into: Count = 0
+    added: Count = 0
+    out: Count = 0
+    rejected: Count = 0
 
     def __add__(self, other: "Flow") -> "Flow":
         return Flow(
@@ -76,8 +79,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     image: dict[str, Any]
     """How the screenshots were made."""
     counts: dict[str, Flow]
-    rejected: dict[str, int]
-    splits: dict[str, int]
+    rejected: dict[str, Count]
+    splits: dict[str, Count]
     details: dict[str, Any]
     """What else the stage counted."""
     shards: tuple[Shard, ...]

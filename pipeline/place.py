@@ -238,10 +238,14 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in os.walk(root, onerror=_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             yield Path(folder, name).relative_to(root).as_posix()
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(str(error.filename), f"cannot list it ({error.strerror}), expected a readable folder") from error
 
 
 def _short(error: Exception) -> str:

@@ -21,19 +21,19 @@ class StageReport:
     path: str
     manifest: Manifest
     refused: tuple[dict[str, Any], ...]
-    """Rows of `rejected/` that this stage wrote, without the refused samples themselves."""
+    """Rows of `rejected/` that this run wrote (earlier ones are carried along), without the refused samples."""
     shown: int = SHOWN
     """Refused rows that the text names."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> "StageReport":
         """Return the report on a dataset."""
-        columns = ["stage", "scope", "code", "where", "message", "trajectory_id", "step_index", "sample_id"]
+        columns = ["stage", "input", "scope", "code", "where", "message", "trajectory_id", "step_index", "sample_id"]
         refused = tuple(
             row
             for number in dataset.manifest.shard_numbers()
             for row in dataset.rows("rejected", number, columns)
-            if row["stage"] == dataset.manifest.stage
+            if (row["stage"], row["input"]) == (dataset.manifest.stage, dataset.manifest.input.get("fingerprint"))
         )
         return cls(dataset.path, dataset.manifest, refused)
 
@@ -76,6 +76,8 @@ class StageReport:
         lines += [f"  {name:<13} {_inline(value)}" for name, value in self.manifest.details.items()]
         if self.manifest.rejected:
             lines.append(f"  rejected      {_inline(self.manifest.rejected)}")
+        if "evidence_outside_window" in str(self.manifest.details):
+            lines.append("hint: some errors need two screenshots in view: gdp slice --history-images 2 or more")
         findings = [row for row in self.refused if row["code"] not in HELD_BACK]
         lines += [f"{row['where']}: {row['message']} [{row['code']}]" for row in findings[: self.shown]]
         if len(findings) > self.shown:

@@ -50,12 +50,18 @@ class RunFolder:
                 if fresh:
                     _clear(out)
                 complete = _is_complete(out, identity)
-                yield cls(out, {} if complete else _journal(out, identity), complete=complete)
-            if out.local is not None:
-                with contextlib.suppress(OSError):  # a journal is left where the run did not finish
-                    (out.local / STATE).rmdir()
+                run = cls(out, {} if complete else _journal(out, identity), complete=complete)
+                try:
+                    yield run
+                except BaseException:
+                    run.sweep()
+                    raise
         except OSError as error:
             raise OutputError(str(out), f"cannot write there ({error.strerror or error}), expected to") from error
+        finally:
+            if out.local is not None:
+                with contextlib.suppress(OSError):  # the journal of a run that did not finish stays
+                    (out.local / STATE).rmdir()
 
     def note(self, result: ShardResult) -> None:
         """Enter a finished shard in the journal."""
@@ -69,10 +75,15 @@ class RunFolder:
             for name in self.out.names(table):
                 if f"{table}/{name}" not in wanted:
                     self.out.remove(f"{table}/{name}")
-        for name in filter(is_temporary, self.out.names()):
-            self.out.remove(name)
+        self.sweep()
         self.out.write(MANIFEST, manifest.to_json(), "manifest")
         _drop_journal(self.out)
+
+    def sweep(self) -> None:
+        """Remove the temporary files of killed attempts; an object store has none."""
+        for folder in ("", STATE, *TABLES) if self.out.local is not None else ():
+            for name in filter(is_temporary, self.out.names(folder)):
+                self.out.remove(f"{folder}/{name}" if folder else name)
 
 
 def _check_is_ours(out: Place) -> None:

@@ -6,7 +6,9 @@ which shard. `slice_shard` does the work; whatever is refused goes to `rejected/
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from . import engines, layouts, seeds
 from .apart import keep_apart
@@ -22,6 +24,7 @@ from .report import StageReport
 from .slice_shard import SliceTask, slice_shard
 from .stage import Plan as StagePlan
 from .stage import Running, execute
+from .tables import to_json
 from .trajectories import Glance, find, glance
 
 IMAGE_TOKENS = 1280
@@ -90,7 +93,9 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
     layout, setting, image_plan = layouts.get(config.layout), config.setting(), config.image_plan()
     engine = {"name": config.engine().name, **config.engine().versions()}
     agreed = contract(layout, max_pixels=image_plan.max_pixels, history_images=setting.history_images)
-    tasks = list(_tasks(source.absolute(), out.absolute(), glances, config))
+    fingerprint = _fingerprint(source, glances, running.workers)
+    metadata = {"stage": "slice", "contract": to_json(agreed)}
+    tasks = list(_tasks(source.absolute(), out.absolute(), glances, config, fingerprint, metadata))
     plan = StagePlan(
         stage="slice",
         seed=config.seed,
@@ -104,7 +109,7 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
             "shard_size": config.shard_size,
             "system_prompt": config.system_prompt,
         },
-        input={"kind": "trajectories", "fingerprint": _fingerprint(source, glances)},
+        input={"kind": "trajectories", "fingerprint": fingerprint},
         contract=agreed,
         image={"engine": engine, "format": config.image_format, "quality": image_plan.quality},
         system_prompt=config.system_prompt,
@@ -112,14 +117,19 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
     return execute(plan, out, tasks, slice_shard, running)
 
 
-def _fingerprint(source: Place, glances: Sequence[Glance]) -> str:
+def _fingerprint(source: Place, glances: Sequence[Glance], threads: int | None) -> str:
     """Return a hash over the trajectories' texts and their pictures: bytes on a disk, size and time elsewhere."""
     hasher = hashlib.sha256()
-    for seen in glances:
-        hasher.update(f"{seen.document.where} {seen.sha256}\n".encode())
-        for path in dict.fromkeys(seen.images):
-            hasher.update(f"{path} {_stamp(source, seen.document.folder, path)}\n".encode())
+    with ThreadPoolExecutor(threads) as pool:  # reading and hashing both let other threads run
+        for stamps in pool.map(partial(_stamps, source), glances):
+            hasher.update(stamps)
     return hasher.hexdigest()
+
+
+def _stamps(source: Place, seen: Glance) -> bytes:
+    lines = [f"{seen.document.where} {seen.sha256}"]
+    lines += (f"{path} {_stamp(source, seen.document.folder, path)}" for path in dict.fromkeys(seen.images))
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _stamp(source: Place, folder: str, path: str) -> str:
@@ -134,17 +144,24 @@ def _stamp(source: Place, folder: str, path: str) -> str:
 def draw_split(goals: Sequence[str], val_fraction: float, seed: int) -> dict[str, Split]:
     """Return the split of each goal: whole goals go to one side, so recordings of one task never face each other.
 
-    At least one goal goes to `val` if there are two and the fraction is not 0.
+    At least one goal goes to `train`, and one to `val` if there are two and the fraction is not 0.
     """
     names = sorted({same_goal(goal) for goal in goals})
     n_val = round(len(names) * val_fraction)
-    if val_fraction > 0 and len(names) > 1:
+    if val_fraction > 0:
         n_val = min(max(n_val, 1), len(names) - 1)
     drawn = sorted(names, key=lambda name: seeds.digest(seed, "split", name))
     return {name: "val" if rank < n_val else "train" for rank, name in enumerate(drawn)}
 
 
-def _tasks(source: Place, out: Place, glances: Sequence[Glance], config: SliceConfig) -> Iterator[SliceTask]:
+def _tasks(
+    source: Place,
+    out: Place,
+    glances: Sequence[Glance],
+    config: SliceConfig,
+    fingerprint: str,
+    metadata: dict[str, str],
+) -> Iterator[SliceTask]:
     splits = draw_split([g.goal for g in glances if g.goal is not None], config.val_fraction, config.seed)
     first: dict[str, str] = {}
     repeated: dict[int, str] = {}
@@ -164,5 +181,6 @@ def _tasks(source: Place, out: Place, glances: Sequence[Glance], config: SliceCo
             repeated={n - start: repeated[n] for n in members if n in repeated},
             setting=config.setting(),
             image_plan=config.image_plan(),
-            metadata={"layout": config.layout, "stage": "slice"},
+            fingerprint=fingerprint,
+            metadata=metadata,
         )

@@ -35,7 +35,10 @@ class SliceTask(Struct, frozen=True):
     """Position of a trajectory whose id was there before: the place of the first one."""
     setting: Setting
     image_plan: Plan
+    fingerprint: str
+    """Of everything that the stage reads."""
     metadata: dict[str, str]
+    """Written into every shard."""
 
     @property
     def name(self) -> str:
@@ -126,10 +129,12 @@ class _Shard:
         except ImageProblem as problem:
             self._pictures["refused"] += 1
             return problem
-        key = (hashlib.sha256(data).hexdigest(), image.width, image.height)
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = (sha256, image.width, image.height)
         if key not in self._prepared:
             try:
-                self._prepared[key] = self._store(prepare(data, image.width, image.height, self._task.image_plan))
+                plan = self._task.image_plan
+                self._prepared[key] = self._store(prepare(data, image.width, image.height, plan, sha256=sha256))
             except ImageProblem as problem:
                 self._prepared[key] = problem
                 self._pictures["refused"] += 1
@@ -223,5 +228,14 @@ class _Shard:
         step_index: int | None = None,
     ) -> None:
         self._codes[code] += 1
-        row = rejected_row("slice", scope, code, where, message, trajectory_id=trajectory_id, step_index=step_index)
+        row = rejected_row(
+            "slice",
+            self._task.fingerprint,
+            scope,
+            code,
+            where,
+            message,
+            trajectory_id=trajectory_id,
+            step_index=step_index,
+        )
         self._writer.write("rejected", row)

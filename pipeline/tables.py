@@ -144,6 +144,7 @@ SAMPLES = pa.schema(
 REJECTED = pa.schema(
     [
         _column("stage", pa.string()),
+        _column("input", pa.string()),  # fingerprint of what that run of the stage read
         _column("scope", pa.string()),  # trajectory or sample: which flow of the manifest counts it
         _column("code", pa.string()),
         _column("where", pa.string()),
@@ -253,6 +254,7 @@ def to_table(name: str, rows: Iterable[Row]) -> pa.Table:
 
 def rejected_row(
     stage: str,
+    fingerprint: str,
     scope: str,
     code: str,
     where: str,
@@ -262,9 +264,10 @@ def rejected_row(
     step_index: int | None = None,
     sample: Sample | None = None,
 ) -> Row:
-    """Return a row of `rejected/`."""
+    """Return a row of `rejected/`; `fingerprint` is that of the run's input."""
     return {
         "stage": stage,
+        "input": fingerprint,
         "scope": scope,
         "code": code,
         "where": where,

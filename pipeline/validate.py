@@ -21,7 +21,7 @@ from .records import Sample
 from .report import StageReport
 from .shards import ShardResult, ShardWriter, take_over
 from .stage import Plan, Running, execute, rehearse
-from .tables import rejected_row, sample_row
+from .tables import rejected_row, sample_row, to_json
 
 
 class ValidateTask(Struct, frozen=True):
@@ -33,6 +33,8 @@ class ValidateTask(Struct, frozen=True):
     pixels: bool
     leaking: frozenset[str]
     repeated: frozenset[str]
+    fingerprint: str
+    """Of the source dataset."""
 
     @property
     def name(self) -> str:
@@ -57,6 +59,7 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
             pixels=pixels,
             leaking=leaking,
             repeated=repeated,
+            fingerprint=manifest.fingerprint,
         )
         for number in manifest.shard_numbers()
     ]
@@ -99,7 +102,9 @@ def validate_shard(task: ValidateTask) -> ShardResult:
         code, finding = found[0]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         where = f"samples/{task.number:05d}.parquet[{index}] {finding.path}"
-        refused.append(rejected_row("validate", "sample", code, where, finding.message + more, sample=sample))
+        refused.append(
+            rejected_row("validate", task.fingerprint, "sample", code, where, finding.message + more, sample=sample)
+        )
     return ShardResult(
         number=task.number,
         shards=() if task.out is None else _write(task, dataset, kept, refused),
@@ -122,7 +127,7 @@ def _findings(sample: Sample, context: Context) -> Iterator[tuple[str, Finding]]
 
 def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:
     out = Place(task.out or "")
-    metadata = {"layout": dataset.manifest.contract.layout, "stage": "validate"}
+    metadata = {"stage": "validate", "contract": to_json(dataset.manifest.contract)}
     with ShardWriter(out, task.number, ("samples", "rejected"), metadata) as writer:
         for sample in kept:
             writer.write("samples", sample_row(sample))

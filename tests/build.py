@@ -5,6 +5,7 @@ Below them: the stages without worker processes, the command line, and datasets 
 
 import contextlib
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -43,6 +44,13 @@ def screen(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image
         draw.rectangle((10, top, width - 10, top + height // 10), outline="grey", fill=(240, 240 - number % 40, 245))
         draw.text((20, top + 10), f"screen {number} row {row}", fill="black")
     return picture
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """Return the picture's file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def elements(number: int) -> list[dict[str, Any]]:

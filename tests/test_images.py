@@ -16,13 +16,6 @@ from pipeline.place import Place
 PLAN = Plan(factor=32, min_pixels=65_536, max_pixels=1280 * 1024)
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """Return the picture's file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def problem(data: bytes, width: int, height: int, plan: Plan = PLAN) -> tuple[str, str]:
     """Return why a picture is refused."""
     with pytest.raises(ImageProblem) as caught:
@@ -33,7 +26,7 @@ def problem(data: bytes, width: int, height: int, plan: Plan = PLAN) -> tuple[st
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_that_fits_keeps_its_bytes(kind: str) -> None:
     """A picture that fits keeps its bytes."""
-    data = encoded(build.screen(1, 320, 640), kind)
+    data = build.encoded(build.screen(1, 320, 640), kind)
     stored = prepare(data, 320, 640, PLAN)
     assert stored.data == data
     assert (stored.width, stored.height, stored.format) == (320, 640, kind.lower())
@@ -43,7 +36,7 @@ def test_a_picture_that_fits_keeps_its_bytes(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 def test_another_picture_is_resized_once(kind: Any) -> None:
     """Another picture is resized once."""
-    data = encoded(build.screen(1, 361, 803))
+    data = build.encoded(build.screen(1, 361, 803))
     stored = prepare(data, 361, 803, Plan(32, 65_536, 1280 * 1024, format=kind))
     assert (stored.width, stored.height) == (352, 800)
     assert (stored.source_width, stored.source_height) == (361, 803)
@@ -63,13 +56,13 @@ def _difference(one: Image.Image, other: Image.Image) -> Image.Image:
 
 def test_jpeg_keeps_the_colour_of_every_pixel() -> None:
     """Chroma subsampling would smear the red text of a warning."""
-    stored = prepare(encoded(build.screen(1, 361, 803)), 361, 803, PLAN)
+    stored = prepare(build.encoded(build.screen(1, 361, 803)), 361, 803, PLAN)
     picture = Image.open(io.BytesIO(stored.data))
     assert {layer[1:3] for layer in picture.layer} == {(1, 1)}  # type: ignore[attr-defined]
 
 
-GOOD = encoded(build.screen(1, 320, 640))
-JPEG = encoded(build.screen(1, 320, 640), "JPEG")
+GOOD = build.encoded(build.screen(1, 320, 640))
+JPEG = build.encoded(build.screen(1, 320, 640), "JPEG")
 
 
 @pytest.mark.parametrize(
@@ -80,10 +73,10 @@ JPEG = encoded(build.screen(1, 320, 640), "JPEG")
         (GOOD[:8], "image_broken"),
         (b"x" * 100, "image_broken"),
         (GOOD[:60] + b"\0\0\0\0" + GOOD[64:], "image_broken"),
-        (encoded(build.screen(1, 320, 640), "GIF"), "image_broken"),
-        (encoded(build.screen(1, 320, 640), "TIFF"), "image_broken"),
-        (encoded(Image.new("1", (8000, 6000))), "image_too_large"),
-        (encoded(build.screen(1, 321, 640)), "image_size"),
+        (build.encoded(build.screen(1, 320, 640), "GIF"), "image_broken"),
+        (build.encoded(build.screen(1, 320, 640), "TIFF"), "image_broken"),
+        (build.encoded(Image.new("1", (8000, 6000))), "image_too_large"),
+        (build.encoded(build.screen(1, 321, 640)), "image_size"),
     ],
 )
 def test_a_bad_picture_is_refused_with_its_reason(data: bytes, code: str) -> None:
@@ -96,9 +89,9 @@ def test_a_bad_picture_is_refused_with_its_reason(data: bytes, code: str) -> Non
 
 def test_a_strip_is_refused() -> None:
     """A strip is refused."""
-    assert problem(encoded(Image.new("RGB", (4, 804))), 4, 804)[0] == "image_aspect"
+    assert problem(build.encoded(Image.new("RGB", (4, 804))), 4, 804)[0] == "image_aspect"
     tight = Plan(32, 65_536, 70_000)  # room for no size that a second resize would leave alone
-    code, message = problem(encoded(build.screen(1)), build.WIDTH, build.HEIGHT, tight)
+    code, message = problem(build.encoded(build.screen(1)), build.WIDTH, build.HEIGHT, tight)
     assert code == "image_aspect"
     assert "70000 pixels" in message
 
@@ -107,14 +100,14 @@ def test_a_turned_transparent_or_moving_picture_is_written_anew() -> None:
     """Readers disagree on what its bytes mean, so they may not pass unchanged."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = encoded(build.screen(1, 640, 320), "JPEG", exif=exif)
+    turned = build.encoded(build.screen(1, 640, 320), "JPEG", exif=exif)
     stored = prepare(turned, 320, 640, PLAN)
     assert stored.data != turned
     assert (stored.width, stored.height) == (320, 640)
     clear = Image.new("RGBA", (320, 640), (255, 0, 0, 0))
-    stored = prepare(encoded(clear), 320, 640, Plan(32, 65_536, 1280 * 1024, format="png"))
+    stored = prepare(build.encoded(clear), 320, 640, Plan(32, 65_536, 1280 * 1024, format="png"))
     assert decode(stored.data).getpixel((0, 0)) == (255, 255, 255)
-    moving = encoded(build.screen(1, 320, 640), "PNG", save_all=True, append_images=[build.screen(2, 320, 640)])
+    moving = build.encoded(build.screen(1, 320, 640), "PNG", save_all=True, append_images=[build.screen(2, 320, 640)])
     assert Image.open(io.BytesIO(moving)).n_frames == 2  # type: ignore[attr-defined]
     assert prepare(moving, 320, 640, PLAN).data != moving
 

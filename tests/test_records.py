@@ -187,9 +187,7 @@ def test_actions_agree(document: dict[str, Any]) -> None:
     [
         ("trajectory", records.Trajectory, TRAJECTORY),
         ("sample", records.Sample, SAMPLE),
-        pytest.param(
-            "manifest", Manifest, MANIFEST, marks=pytest.mark.xfail(reason="pipeline/manifest.py has no limits")
-        ),
+        ("manifest", Manifest, MANIFEST),
     ],
 )
 def test_documents_agree(name: str, kind: Any, document: Any) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from pipeline.dataset import Dataset
 from pipeline.layouts import Layout
 from pipeline.manifest import Manifest
-from pipeline.records import Sample
+from pipeline.records import ImageRef, Sample
 
 
 class Finding(Struct, frozen=True):
@@ -30,8 +30,8 @@ class Context:
     """Sample ids that occur more than once."""
     pixels: bool
     """Whether screenshots are decoded."""
-    pictures: dict[tuple[int, int], str | None] = field(default_factory=dict)
-    """What was found wrong with a stored screenshot, by shard and row; filled as they are looked at."""
+    pictures: dict[ImageRef, str | None] = field(default_factory=dict)
+    """What was found wrong with a screenshot as a sample refers to it; filled as they are looked at."""
 
     @property
     def manifest(self) -> Manifest:

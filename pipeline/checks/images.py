@@ -40,10 +40,9 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
 
 
 def _problem(ref: ImageRef, context: Context) -> str | None:
-    key = (ref.shard, ref.row)
-    if key not in context.pictures:
-        context.pictures[key] = _look(ref, context)
-    return context.pictures[key]
+    if ref not in context.pictures:
+        context.pictures[ref] = _look(ref, context)
+    return context.pictures[ref]
 
 
 def _look(ref: ImageRef, context: Context) -> str | None:

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
-from pipeline.layouts import GrammarError
-from pipeline.records import Message, Sample
+from msgspec.structs import replace
+
+from pipeline.layouts import GrammarError, Layout
+from pipeline.records import Message, Sample, Turn
 
 from .check import Context, Finding
 
@@ -57,12 +60,20 @@ def _responses(sample: Sample, context: Context) -> Iterator[Finding]:
                      min(len(rendered), len(sample.messages)))  # fmt: skip
         yield Finding(f"$.messages[{place}]", "found another text than the turns render to, expected the same")
     for number, turn in enumerate(sample.turns):
-        text = context.layout.response(turn)
-        try:
-            reply = context.layout.parse(text)
-        except GrammarError as error:
-            yield Finding(f"$.turns[{number}]", f"{error} (the response does not parse)")
-            continue
-        again = type(turn)(turn.step_index, (reply.action,), thought=reply.thought, instruction=reply.instruction)
-        if context.layout.response(again) != text:
-            yield Finding(f"$.turns[{number}]", "found a response that reads back differently, expected the same")
+        misread = _misread(context.layout, replace(turn, image=None, loss_weight=0.0))  # type: ignore[arg-type]  # hashable by identity
+        if misread is not None:
+            yield Finding(f"$.turns[{number}]", misread)
+
+
+@lru_cache(maxsize=4096)
+def _misread(layout: Layout, turn: Turn) -> str | None:
+    """Return why the turn's response does not read back, or None; a turn is in all samples after it, and asked once."""
+    text = layout.response(turn)
+    try:
+        reply = layout.parse(text)
+    except GrammarError as error:
+        return f"{error} (the response does not parse)"
+    again = Turn(turn.step_index, (reply.action,), thought=reply.thought, instruction=reply.instruction)
+    if layout.response(again) != text:
+        return "found a response that reads back differently, expected the same"
+    return None

@@ -12,7 +12,7 @@ from pipeline.compose import Shown
 from pipeline.describe import sentence
 from pipeline.records import Turn
 
-from .kind import IRREVERSIBLE, Episode, Proposal, Refusal, eventful, named_target, restless
+from .kind import IRREVERSIBLE, Episode, Proposal, Refusal, eventful, goes_back, named_target, restless
 from .thoughts import say
 
 
@@ -35,6 +35,8 @@ class AccidentalBack:
             return Refusal("edge_of_trajectory")
         if eventful(episode, (index - 1, index)):
             return Refusal("labelled_neighbour")
+        if here.facts is not None and goes_back(here.facts.actions[0]):
+            return Refusal("back_is_right")
         if index not in episode.back_proved:
             return Refusal("back_not_proved")
         guard = restless(before.observation) or restless(here.observation)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from pipeline.actions import Box, Click
+from pipeline.actions import Action, Box, Browser, Button, Click
 from pipeline.compose import Shown, turn_of
 from pipeline.records import Element, Lang, Observation, Role
 from pipeline.screen import label, target_element
@@ -108,6 +108,13 @@ def restless(observation: Observation) -> str | None:
     if any(element.focused and element.editable for element in observation.elements):
         return "focused_field"
     return None
+
+
+def goes_back(action: Action) -> bool:
+    """Tell whether the action leaves the page for the one before it."""
+    return (isinstance(action, Button) and action.name == "back") or (
+        isinstance(action, Browser) and action.op == "back"
+    )
 
 
 def eventful(episode: Episode, indices: Sequence[int]) -> bool:

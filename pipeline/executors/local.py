@@ -2,6 +2,9 @@
 
 The standard pools fail or hang when a worker is killed. This supervisor gives each worker its own pipe, so a death
 costs a retry of one task, a task that kills its workers is reported by name, and one that hangs meets a time limit.
+Workers are only ever stopped by SIGKILL: an exception that a signal raises in the middle of a task may come up inside a
+callback of an image library, which drops it. What they leave is removed here and by `run_folder`.
+
 A worker is a bare interpreter that imports what its task needs (the standard start methods run the main script again,
 or fork a process that has threads); its pipe is its lifeline, so none outlives the supervisor, however that ends.
 """
@@ -9,24 +12,27 @@ or fork a process that has threads); its pipe is its lifeline, so none outlives 
 import contextlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
-from ..exceptions import StageError
+from pipeline.exceptions import StageError
+
 from .worker import ATTEMPTS, TASK_SECONDS, name_of, pack, unpack
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 GRACE_SECONDS = 5.0
-"""What a stopped worker gets to remove its temporary files."""
+"""How long a process may take to end whose pipe has."""
 BOOT = "import sys; sys.path[:] = sys.argv[2:]; from pipeline.executors.worker import serve; serve(int(sys.argv[1]))"
 
 
@@ -60,30 +66,34 @@ class LocalExecutor:
         queue = deque(_Job(task) for task in tasks)
         team: list[_Worker] = []
         ended: list[tuple[Any, Any]] = []
+        scratch = tempfile.mkdtemp(prefix="gdp-")  # for the tasks' temporary files: whatever is killed, they go with it
         try:
             while queue or ended or any(worker.job for worker in team):
-                self._assign(team, queue, fn)
+                self._assign(team, queue, fn, scratch)
                 yield from ended  # while the workers work
                 ended = self._collect(team, queue)
         finally:
-            _dismiss(team)
+            for worker in team:
+                _end(worker)
+            shutil.rmtree(scratch, ignore_errors=True)
 
-    def _assign(self, team: list[_Worker], queue: deque[_Job], fn: Callable[[Any], Any]) -> None:
+    def _assign(self, team: list[_Worker], queue: deque[_Job], fn: Callable[[Any], Any], scratch: str) -> None:
         """Give every worker something to do, as far as there is something."""
         for worker in team:
             if queue and not worker.job:
                 _hand(worker, fn, queue.popleft())
         workers = self.workers or len(os.sched_getaffinity(0))
         while queue and len(team) < workers:
-            team.append(_start())
+            team.append(_start(scratch))
             _hand(team[-1], fn, queue.popleft())
 
     def _collect(self, team: list[_Worker], queue: deque[_Job]) -> list[tuple[Any, Any]]:
         """Wait for something to happen; return what ended, queue again what deserves another attempt."""
         busy = [(worker, worker.job) for worker in team if worker.job]
         ended: list[tuple[Any, Any]] = []
-        deadline = min((worker.started for worker, _ in busy), default=0.0) + self.task_seconds
-        wait([worker.pipe for worker, _ in busy], timeout=max(0.0, deadline - time.monotonic()))
+        if busy:
+            deadline = min(worker.started for worker, _ in busy) + self.task_seconds
+            wait([worker.pipe for worker, _ in busy], timeout=max(0.0, deadline - time.monotonic()))
         for worker, job in busy:
             packed = _receive(worker)
             if packed:
@@ -107,9 +117,9 @@ class LocalExecutor:
         return ended
 
 
-def _start() -> _Worker:
+def _start(scratch: str) -> _Worker:
     ours, theirs = multiprocessing.Pipe()
-    # Blocked signals stay blocked in the new process, until it knows what to do with them: see `worker.serve`.
+    # Blocked signals stay blocked in the new process, see `worker.serve`.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         # A print in a task must not end up among the stage's own output.
@@ -117,6 +127,7 @@ def _start() -> _Worker:
             [sys.executable, "-c", BOOT, str(theirs.fileno()), *sys.path],
             stdin=subprocess.DEVNULL,
             stdout=2,
+            env={**os.environ, "TMPDIR": scratch},
             pass_fds=[theirs.fileno()],
         )
     except OSError as error:
@@ -152,20 +163,6 @@ def _death(worker: _Worker) -> tuple[str, str | None]:
     if code == -signal.SIGKILL:
         return "was killed", "if the machine ran out of memory: fewer --workers"
     return (f"died of {signal.Signals(-code).name}" if code < 0 else f"ended (exit {code})"), None
-
-
-def _dismiss(team: Sequence[_Worker]) -> None:
-    """Let the idle workers go; give the busy ones the time to clean up."""
-    for worker in team:
-        if worker.job:
-            worker.process.terminate()
-        else:
-            worker.pipe.close()
-    deadline = time.monotonic() + GRACE_SECONDS
-    for worker in team:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.process.wait(max(0.0, deadline - time.monotonic()))
-        _end(worker)
 
 
 def _end(worker: _Worker) -> None:

@@ -10,13 +10,15 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ..exceptions import MissingExtraError, StageError
+from pipeline.exceptions import MissingExtraError, StageError
+
 from .worker import ATTEMPTS, TASK_SECONDS, attempt, name_of, pack, unpack
 
 Task = TypeVar("Task")
@@ -40,37 +42,37 @@ class RayExecutor:
         """Yield (task, result or exception) as the tasks end."""
         waiting = deque(tasks)
         live: dict[Any, Task] = {}
+        ended: list[tuple[Task, Any]] = []
         if not waiting:
             return
         with self._cluster() as ray:
             remote = ray.remote(num_cpus=1, max_retries=self.attempts - 1)(attempt)
-            try:
-                while waiting or live:
-                    window = self.workers or 2 * int(ray.cluster_resources().get("CPU", 1))
-                    while waiting and len(live) < window:
-                        task = waiting.popleft()
-                        live[remote.remote(name_of(task), pack(fn, task), self.task_seconds)] = task
-                    (done,), _ = ray.wait(list(live), num_returns=1)
-                    task = live.pop(done)
-                    yield task, self._outcome(ray, name_of(task), done)
-            finally:
-                for reference in live:
-                    ray.cancel(reference, force=True)
+            while waiting or live or ended:
+                window = self.workers or 2 * int(ray.cluster_resources().get("CPU", 1))
+                while waiting and len(live) < window:
+                    task = waiting.popleft()
+                    live[remote.remote(name_of(task), pack(fn, task), self.task_seconds)] = task
+                yield from ended  # while the workers work
+                done, _ = ray.wait(list(live), num_returns=1) if live else ([], [])
+                ended = [self._outcome(ray, live.pop(reference), reference) for reference in done]
 
-    def _outcome(self, ray: Any, name: str, reference: Any) -> Any:
+    def _outcome(self, ray: Any, task: Task, reference: Any) -> tuple[Task, Any]:
+        name = name_of(task)
         try:
-            return unpack(name, ray.get(reference))
+            return task, unpack(name, ray.get(reference))
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError):
-            message = f"its worker died, or ran longer than {self.task_seconds:g} s, {self.attempts} times"
-            return StageError(f"task {name}", f"{message}, expected a result")
+            found, hint = f"its worker died, or ran longer than {self.task_seconds:g} s, {self.attempts} times", None
         except ray.exceptions.RayError as error:
-            reason = str(error).strip().rpartition("\n")[2]
-            return StageError(f"task {name}", f"Ray could not run it ({reason}), expected a result",
-                              "is the same gdp installed on every node?")  # fmt: skip
+            found = f"Ray could not run it ({str(error).strip().rpartition(chr(10))[2]})"
+            hint = "is the same gdp installed on every node?"
+        return task, StageError(f"task {name}", f"{found}, expected a result", hint)
 
     @contextlib.contextmanager
     def _cluster(self) -> Iterator[Any]:
-        """Connect to the cluster or start one; leave or stop it at the end."""
+        """Connect to the cluster or start one; leave or stop it at the end.
+
+        Leaving ends what runs. Nothing is cancelled before: Ray 2.60 aborts where that meets a task that just ends.
+        """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         address = self.address or os.environ.get("RAY_ADDRESS", "local")
         options: dict[str, Any] = {"address": address}
@@ -84,20 +86,29 @@ class RayExecutor:
         except ImportError as error:
             hint = "pip install '.[ray]' in the checkout of gui-data-pipeline"
             raise MissingExtraError("--executor ray", "ray is not installed, expected the ray extra", hint) from error
-        if ray.is_initialized():  # by the program that called us
+        if ray.is_initialized():  # by the program that called us: what was handed out runs to its end
             yield ray
             return
         with _own_sigterm():
             try:
+                _knock(address)
                 ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
                 reason = str(error).strip().partition("\n")[0]
-                raise StageError(f"--ray-address {address}", f"found no cluster to work with ({reason})",
-                                 "is it up, and is RAY_AUTH_TOKEN_PATH that of the cluster?") from error  # fmt: skip
+                message = f"found no cluster to work with ({reason}), expected one"
+                hint = "is it up, and are RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH as on its nodes?"
+                raise StageError(f"--ray-address {address}", message, hint) from error
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at HOST:PORT; Ray would try for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in address and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextlib.contextmanager

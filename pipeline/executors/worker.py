@@ -7,8 +7,6 @@ import contextlib
 import faulthandler
 import os
 import pickle
-import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,7 +14,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
-from ..exceptions import StageError
+from pipeline.exceptions import StageError
 
 ATTEMPTS = 3
 """Workers that a task may take down with it."""
@@ -87,15 +85,13 @@ def _limit(seconds: float | None) -> Iterator[None]:
 def serve(handle: int) -> NoReturn:
     """Serve the calls that come through the supervisor's pipe; end when it closes, whatever the task is doing.
 
-    Ctrl-C reaches the whole process group: the supervisor started this process with SIGINT and SIGTERM blocked. SIGINT
-    stays so, for the supervisor decides; SIGTERM passes through the task, which removes its temporary files.
+    Ctrl-C and a scheduler's SIGTERM reach the whole process group, but the supervisor decides: it started this process
+    with both blocked.
     """
     pipe = Connection(handle)
     calls: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, calls), daemon=True).start()
     try:
-        signal.signal(signal.SIGTERM, _stop)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        threading.Thread(target=_listen, args=(pipe, calls), daemon=True).start()
         while True:
             pipe.send_bytes(attempt(*calls.get()))
     except SystemExit as error:
@@ -110,8 +106,3 @@ def _listen(pipe: Connection, calls: "SimpleQueue[tuple[str, bytes]]") -> None:
             calls.put(pipe.recv())
     except (EOFError, OSError):
         os._exit(1)
-
-
-def _stop(signum: int, frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
-    sys.exit(1)

@@ -27,7 +27,7 @@ def spells_call(*texts: str | None) -> bool:
 def loads(text: str, what: str, expected: str) -> Any:
     """Return what the JSON text says; raises GrammarError for what JSON does not know or leaves open."""
     try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        value = json.loads(text, object_pairs_hook=_once)
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:  # ValueError: also numbers too long, and half of a character pair
         raise GrammarError(f"found {what} that is no JSON ({error}), expected {expected}") from error
@@ -38,10 +38,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value := dict(pairs)) != len(pairs):
         raise ValueError("a name stands there twice")
     return value
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
 
 
 def unwrap(text: str, name: str) -> dict[str, Any]:

@@ -1,0 +1,285 @@
+"""Injected errors are truthful: one changed fact of an eligible record, and the guard that speaks of it refuses.
+
+Thoughts name what is on the screen, in the goal's language, and never a coordinate.
+"""
+
+import re
+from string import Formatter
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.actions import Browser, Button, Click
+from pipeline.errors import KINDS, Episode, Proposal, Refusal
+from pipeline.errors.kind import IRREVERSIBLE
+from pipeline.errors.thoughts import CELLS, say
+from pipeline.geometry import centre, contains, distance
+from pipeline.records import Element, ImageRef, Label, Lang, Observation, Screenshot, Step, StepText
+from pipeline.screen import interactive
+from pipeline.tables import StepFacts, StepRow
+
+BUTTON = Element(bbox=(0.3, 0.4, 0.7, 0.5), text="Photos", role="button", clickable=True, enabled=True, topmost=True)
+DEAD = Element(bbox=(0.1, 0.02, 0.6, 0.06), text="My heading", role="heading", clickable=False, topmost=True)
+OBSERVATION = Observation(
+    image=Screenshot("0.png", 360, 800), elements=(BUTTON, DEAD), app="Test", keyboard=False, overlay=False
+)
+CLICK = Click(point=(0.5, 0.45))
+
+
+def step(index: int, **changes: Any) -> StepRow:
+    """Return a step of the episode that every guard lets pass."""
+    facts = StepFacts(actions=(CLICK,), text=StepText(thought="I tap it.", instruction="Tap Photos"))
+    row = StepRow(
+        trajectory_id="t", step_index=index, split="train", goal="Open the photos", lang="en", scale=1.0,
+        image=ImageRef(f"{index:064d}", 0, index, 352, 800), observation=OBSERVATION, facts=facts,
+    )  # fmt: skip
+    own = {key: value for key, value in changes.items() if key in StepRow.__struct_fields__}
+    known = {key: value for key, value in changes.items() if key in StepFacts.__struct_fields__}
+    seen = {key: changes[key] for key in changes if key in Observation.__struct_fields__ and key not in known}
+    assert len(own) + len(seen) + len(known) == len(changes)
+    return msgspec.structs.replace(
+        row,
+        **own,
+        observation=msgspec.structs.replace(row.observation, **seen),
+        facts=msgspec.structs.replace(facts, **known),
+    )
+
+
+def proposed(kind: str, at: int = 2, *, proved: bool = True, n: int = 5, **changes: dict[str, Any]) -> Any:
+    """Return what a kind says at step 2 of five; `here`, `before`, `all_`: changed facts of steps 2, 1, and all."""
+    steps = [
+        step(index, **changes.get("all_", {}), **changes.get({2: "here", 1: "before"}.get(index, ""), {}))
+        for index in range(n)
+    ]
+    return KINDS[kind].propose(Episode(tuple(steps), 0, frozenset({at} if proved else ())), at)
+
+
+def element(base: Element, **changes: Any) -> Element:
+    """Return the element with other facts."""
+    return msgspec.structs.replace(base, **changes)
+
+
+def screen(*elements: Element) -> dict[str, Any]:
+    """Return the change that makes these the elements of a step."""
+    return {"elements": elements}
+
+
+EDITABLE = Element(bbox=(0.1, 0.7, 0.9, 0.75), editable=True, clickable=True, topmost=True)
+INSIDE = element(DEAD, parent=2)
+
+
+def around(**facts: Any) -> dict[str, Any]:
+    """Put the dead text into an enclosing element with these facts."""
+    facts = {"clickable": False, **facts}
+    return screen(BUTTON, INSIDE, Element(bbox=(0.05, 0.01, 0.65, 0.07), topmost=True, **facts))
+
+
+TAP_DEAD_GUARDS: list[tuple[str, dict[str, Any]]] = [
+    ("edge_of_trajectory", {"at": 0}),
+    ("edge_of_trajectory", {"at": 4}),
+    ("labelled_neighbour", {"here": {"label": Label(role="recovery")}}),
+    ("labelled_neighbour", {"before": {"label": Label(role="error")}}),
+    ("labelled_neighbour", {"before": {"label": Label(correct=False)}}),
+    ("no_elements", {"here": screen()}),
+    ("keyboard", {"here": {"keyboard": True}}),
+    ("keyboard", {"here": {"keyboard": None}}),
+    ("overlay", {"here": {"overlay": True}}),
+    ("overlay", {"here": {"overlay": None}}),
+    ("focused_field", {"here": screen(BUTTON, DEAD, element(EDITABLE, focused=True))}),
+    ("target_unnamed", {"here": {"actions": (Click(point=(0.9, 0.9)),)}}),
+    ("target_unnamed", {"here": screen(element(BUTTON, text=" "), DEAD)}),
+    ("target_unnamed", {"here": screen(element(BUTTON, topmost=False), DEAD)}),
+    ("irreversible", {"here": screen(element(BUTTON, text="Delete all"), DEAD)}),
+    ("irreversible", {"here": screen(element(BUTTON, text="立即支付"), DEAD)}),
+    ("no_dead_text", {"here": screen(BUTTON)}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, clickable=None))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, clickable=True))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, editable=True))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, checked=False))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, topmost=None))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, topmost=False))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text="x"))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text="x" * 41))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text="Send feedback"))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text=" Photos  "))}),
+    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, role="img"))}),
+    ("no_dead_text", {"here": around(clickable=True)}),
+    ("no_dead_text", {"here": around(clickable=None)}),
+    ("no_dead_text", {"here": around(checked=True)}),
+    ("no_dead_text", {"here": screen(BUTTON, DEAD, Element(bbox=(0.1, 0.06, 0.6, 0.08), clickable=True))}),
+    ("no_dead_text", {"here": screen(BUTTON, DEAD, Element(bbox=(0.1, 0.06, 0.6, 0.08), clickable=None))}),
+    ("no_dead_text", {"all_": {"scale": 20.0}}),  # 16 dp are 320 pixels here, and the button is nearer
+]  # fmt: skip
+
+
+def test_an_eligible_record_is_proposed() -> None:
+    """The fixture itself passes every guard, else no test below would mean anything."""
+    for kind in ("tap_dead", "accidental_back"):
+        assert isinstance(proposed(kind), Proposal)
+    assert isinstance(proposed("tap_dead", here=around()), Proposal)
+
+
+@pytest.mark.parametrize(("guard", "change"), TAP_DEAD_GUARDS)
+def test_one_fact_stops_a_dead_tap(guard: str, change: dict[str, Any]) -> None:
+    """And the guard of that fact is the one that speaks."""
+    found = proposed("tap_dead", **change)
+    assert found == Refusal(guard)
+
+
+ACCIDENTAL_BACK_GUARDS: list[tuple[str, dict[str, Any]]] = [
+    ("edge_of_trajectory", {"at": 4}),
+    ("labelled_neighbour", {"here": {"label": Label(role="error")}}),
+    ("labelled_neighbour", {"before": {"label": Label(role="recovery")}}),
+    ("labelled_neighbour", {"before": {"label": Label(correct=False)}}),
+    ("back_not_proved", {"proved": False}),
+    ("back_is_right", {"here": {"actions": (Button(name="back"),)}}),
+    ("back_is_right", {"here": {"actions": (Browser(op="back"),)}}),
+    ("keyboard", {"here": {"keyboard": True}}),
+    ("keyboard", {"before": {"keyboard": None}}),
+    ("overlay", {"here": {"overlay": True}}),
+    ("overlay", {"before": {"overlay": True}}),
+    ("focused_field", {"here": screen(BUTTON, element(EDITABLE, focused=True))}),
+    ("target_unnamed", {"before": screen(element(BUTTON, text=None))}),
+    ("not_navigation", {"before": screen(element(BUTTON, editable=True))}),
+    ("not_navigation", {"before": screen(element(BUTTON, checked=False))}),
+    ("irreversible", {"before": screen(element(BUTTON, text="Send"))}),
+]
+
+
+@pytest.mark.parametrize(("guard", "change"), ACCIDENTAL_BACK_GUARDS)
+def test_one_fact_stops_an_accidental_back(guard: str, change: dict[str, Any]) -> None:
+    """And the guard of that fact is the one that speaks."""
+    assert proposed("accidental_back", **change) == Refusal(guard)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("tap_dead", {"here": {"actions": (Button(name="back"),)}}),
+        ("tap_dead", {"here": {"actions": (Click(),)}}),
+        ("accidental_back", {"at": 0}),
+        ("accidental_back", {"before": {"actions": (Button(name="back"),)}}),
+        ("accidental_back", {"before": {"actions": (Click(),)}}),
+        ("accidental_back", {"before": {"actions": (Click(point=(0.5, 0.45), count=2),)}}),
+        ("labelled", {}),
+    ],
+)
+def test_where_a_kind_does_not_apply_it_is_silent(kind: str, change: dict[str, Any]) -> None:
+    """Such steps are not even counted as considered."""
+    assert proposed(kind, **change) is None
+
+
+def test_a_dead_tap_changes_nothing() -> None:
+    """Both screens are the same one; the tap lands on the text and far from all that reacts; then the recorded tap."""
+    found = proposed("tap_dead")
+    assert isinstance(found, Proposal)
+    *past, wrong, right = found.shown
+    assert [item.turn.step_index for item in found.shown] == [0, 1, 2, 2]
+    assert wrong.image == right.image == step(2).image
+    (slip,) = wrong.turn.actions
+    assert isinstance(slip, Click)
+    assert slip.synth
+    assert slip.point == centre(DEAD.bbox)
+    assert contains(DEAD.bbox, slip.point)
+    assert all(distance(e.bbox, slip.point, 360, 800) >= 16 for e in OBSERVATION.elements if interactive(e))
+    assert right.turn.actions == (CLICK,)
+    assert (wrong.turn.role, right.turn.role) == ("error", "recovery")
+    assert "My heading" in (wrong.turn.thought or "")
+    assert "Photos" in (right.turn.thought or "")
+    assert "My heading" in (right.turn.thought or "")
+    assert all(item.turn.role == "normal" for item in past)
+
+
+def test_an_accidental_back_shows_the_screen_before() -> None:
+    """Exactly the recorded one, and the same tap again."""
+    found = proposed("accidental_back")
+    assert isinstance(found, Proposal)
+    *past, wrong, right = found.shown
+    assert [item.turn.step_index for item in found.shown] == [0, 1, 2, 1]
+    assert wrong.image == step(2).image
+    assert right.image == step(1).image == past[1].image
+    assert wrong.turn.actions == (Button(name="back", synth=True),)
+    assert right.turn.actions == past[1].turn.actions
+    assert "Photos" in (right.turn.thought or "")
+
+
+def labelled(n: int = 5, thought: str = "I tap it.", **labels: Label) -> Any:
+    """Return what the kind `labelled` says at step 3, with labels on steps s0, s1 and so on."""
+    steps = [step(index, label=labels.get(f"s{index}", Label())) for index in range(n)]
+    steps[3] = step(3, label=labels["s3"], text=StepText(thought=thought, instruction="Tap it"))
+    return KINDS["labelled"].propose(Episode(tuple(steps), 0), 3)
+
+
+def test_a_recorded_mistake_and_its_repair() -> None:
+    """Nothing is invented but the diagnosis, and that only where the recorded thought has none."""
+    found = labelled(s2=Label(role="error"), s3=Label(role="recovery", corrects_step=2))
+    assert [item.turn.step_index for item in found.shown] == [0, 1, 2, 3]
+    assert [item.image for item in found.shown] == [step(n).image for n in range(4)]
+    assert found.evidence == 2
+    thought = found.shown[-1].turn.thought
+    assert thought.endswith("I tap it.")
+    assert "Tap Photos" in thought
+    assert labelled(s2=Label(role="error"), s3=Label(role="recovery")).shown == found.shown, "the last error by default"
+    assert labelled(s2=Label(correct=False), s3=Label(role="recovery")).shown[-1] == found.shown[-1]
+    said = "That was a mistake: I tap the other one."
+    kept = labelled(thought=said, s1=Label(role="error"), s3=Label(role="recovery", corrects_step=1))
+    assert kept.shown[-1].turn.thought == said
+    assert kept.evidence == 3
+
+
+def test_a_repair_without_a_mistake_is_none() -> None:
+    """Or one whose thought does not say what went wrong two steps ago."""
+    assert labelled(s3=Label(role="recovery")) == Refusal("no_labelled_error")
+    assert labelled(s2=Label(role="error"), s3=Label(role="recovery", corrects_step=1)) == Refusal("no_labelled_error")
+    assert labelled(s1=Label(role="error"), s3=Label(role="recovery", corrects_step=1)) == Refusal("diagnosis_missing")
+
+
+SLOTS = {
+    "tap_dead_wrong": {"wrong"},
+    "tap_dead_right": {"wrong", "target"},
+    "back_wrong": set(),
+    "back_right": {"target"},
+    "labelled_diagnosis": {"slip"},
+}
+NAMES = {"wrong": "{odd} name", "target": "相册", "slip": "Tap “x”"}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("cell", SLOTS)
+def test_every_wording_has_its_slots_and_speaks_its_language(cell: str, lang: Lang) -> None:
+    """Eight each, no two alike; no coordinate, nothing that gives the game away."""
+    wordings = CELLS[cell][lang]
+    assert len(set(wordings)) == len(wordings) >= 8
+    for wording in wordings:
+        assert {name for _, name, _, _ in Formatter().parse(wording) if name} == SLOTS[cell]
+        bare = re.sub(r"\{\w+\}", "", wording)
+        assert bool(re.search(r"[\u3400-\u9fff]", bare)) is (lang == "zh")
+        assert bool(re.search(r"[a-z]", bare)) is (lang == "en")
+        assert not re.search(r"[0-9\[\]]|synthetic|inject|label(l)?ed|ground truth|标注|注入|合成", bare, re.IGNORECASE)
+    assert set(CELLS) == set(SLOTS)
+
+
+def test_a_wording_is_drawn_by_seed_and_quotes_the_names() -> None:
+    """All of them come up, and braces in a name are no slots."""
+    for cell, slots in SLOTS.items():
+        names = {slot: NAMES[slot] for slot in slots}
+        for lang in ("en", "zh"):
+            said = {say(cell, lang, 0, n, **names) for n in range(200)}
+            assert len(said) == len(CELLS[cell][lang])
+            for text in said:
+                assert all(name in text for name in names.values())
+    assert say("back_right", "zh", 1, target="x").count("“x”") == 1
+    assert say("back_right", "en", 1, target="x").count('"x"') == 1
+
+
+@pytest.mark.parametrize("text", ["Pay now", "DELETE", "Log out", "sign out", "发送", "清空回收站", "Place order"])
+def test_irreversible_words(text: str) -> None:
+    """Whole words, in both languages."""
+    assert IRREVERSIBLE.search(text)
+    assert not IRREVERSIBLE.search("Payload, repost, sender, border, logout page title")
+
+
+def test_steps_match_the_schema_of_a_recording() -> None:
+    """The facts that these tests change are fields of a recorded step."""
+    assert set(StepFacts.__struct_fields__) < set(Step.__struct_fields__)
