@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -190,8 +191,20 @@ def _elements(number: int) -> list[Element]:
     return draw(number).elements
 
 
-def corpus(root: Path, n: int, n_steps: int, form: str = "png", *, small: bool = False) -> Path:
-    """Write `n` trajectories with screens of their own, unless an earlier run did; return their folder."""
+def _again(root: Path, name: str, new: str) -> None:
+    """Write a trajectory once more under another name, with links to its screenshots."""
+    shutil.copytree(root / name, root / new, copy_function=os.link)
+    path = root / new / "trajectory.json"
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    path.write_text(text.replace(name, new), encoding="utf-8")
+
+
+def corpus(root: Path, n: int, n_steps: int, form: str = "png", *, small: bool = False, distinct: int = 0) -> Path:
+    """Write `n` trajectories, unless an earlier run did; return their folder.
+
+    All have screens of their own, or only the first `distinct` ones have, and the others link to those.
+    """
     folder = root / f"{form}-{n}x{n_steps}{'-small' if small else ''}"
     done = folder / "done"
     if not done.exists():
@@ -199,6 +212,8 @@ def corpus(root: Path, n: int, n_steps: int, form: str = "png", *, small: bool =
         make = partial(trajectory, folder / "trajectories", n_steps=n_steps, form=form, small=small)
         names, starts = [f"bench-{k:05d}" for k in range(n)], range(0, n * n_steps, n_steps)
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            list(pool.map(make, names, starts, chunksize=4))
+            list(pool.map(make, names[: distinct or n], starts, chunksize=4))
+        for k in range(distinct or n, n):
+            _again(folder / "trajectories", names[k % distinct], names[k])
         done.touch()
     return folder / "trajectories"

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -15,6 +15,9 @@ from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .records import ImageRef, Sample, Split
 from .tables import Row, StepRow, sample_from_row, step_from_row
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DAMAGED_HINT = "run the stage that wrote it again, with --fresh"
 
@@ -91,6 +94,18 @@ class Dataset:
             file = self._open(shard.name)
             for batch in file.iter_batches(batch_size=256, columns=columns):
                 yield from batch.to_pylist()
+
+    def frame(self, table: str, columns: list[str]) -> "pl.DataFrame":
+        """Return columns of a whole table, every shard of it; for questions that no single shard answers."""
+        import polars as pl
+
+        parts = []
+        for number in self.manifest.shard_numbers():
+            shard = self.shard(table, number)
+            if shard is not None:
+                with self._explained(shard.name):
+                    parts.append(pl.DataFrame(self._open(shard.name).read(columns=columns)))
+        return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
 
     def samples(self, split: Split | None = None) -> Iterator[Sample]:
         """Yield the samples of a split, or all, in the order of the shards."""

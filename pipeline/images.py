@@ -120,7 +120,8 @@ def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | N
     picture that has the right size keeps its bytes. Raises ImageProblem.
     """
     try:
-        picture = engines.get(plan.engine).open(data, header(data))
+        announced = header(data)
+        picture = engines.get(plan.engine).open(data, announced)
         if picture.size != (width, height):
             picture.check()  # a broken picture is called broken, whatever its size
             found, expected = f"{picture.size[0]}x{picture.size[1]}", f"{width}x{height} as recorded"

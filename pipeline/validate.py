@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
 from msgspec import Struct
 
 from . import layouts
@@ -139,12 +140,18 @@ def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: li
 
 def _across(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:
     """Return the trajectories and goals on both sides of the split, and the ids that repeat."""
-    sides: dict[str, set[str]] = {}
-    ids: Counter[str] = Counter()
-    for number in dataset.manifest.shard_numbers():
-        for row in dataset.rows("samples", number, ["sample_id", "trajectory_id", "goal", "split"]):
-            ids[row["sample_id"]] += 1
-            for key in (f"trajectory {row['trajectory_id']}", f"goal {same_goal(row['goal'])}"):
-                sides.setdefault(key, set()).add(row["split"])
-    leaking = frozenset(key for key, splits in sides.items() if len(splits) > 1)
-    return leaking, frozenset(name for name, times in ids.items() if times > 1)
+    samples = dataset.frame("samples", ["sample_id", "trajectory_id", "goal", "split"])
+    goals = pl.Series("goal", [same_goal(goal) for goal in samples["goal"]], dtype=pl.String)
+    leaking = {
+        f"{what} {name}"
+        for what, names in (("trajectory", samples["trajectory_id"]), ("goal", goals))
+        for name in _on_both_sides(names, samples["split"])
+    }
+    repeated = samples["sample_id"].filter(samples["sample_id"].is_duplicated())
+    return frozenset(leaking), frozenset(repeated)
+
+
+def _on_both_sides(names: pl.Series, splits: pl.Series) -> pl.Series:
+    """Return the names that occur with more than one split."""
+    sides = pl.DataFrame({"name": names, "split": splits}).group_by("name").agg(pl.col("split").n_unique())
+    return sides.filter(pl.col("split") > 1)["name"]
