@@ -39,6 +39,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.train: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing into .venv, once; a few minutes (where torch comes with CUDA it is gigabytes) ..."
 	$(PIP) --editable '.[train]'
 	touch $@
 

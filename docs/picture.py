@@ -73,7 +73,7 @@ def card(dataset: Dataset, sample: Sample, turn: Turn, answer: str) -> str:
     if turn.role == "error":
         kind, title = "error", f"{title}: a slip, injected"
     elif turn.role == "recovery":
-        title = f"{title}: the correction"
+        title = f"{title} again: the correction"
     point = target_point(turn.actions[0])
     click = f"<div class=click style='left:{point[0]:.2%};top:{point[1]:.2%}'></div>" if point else ""
     return (

@@ -60,6 +60,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     for sample in final:
         if sample.error_kind in counts:
             counts[sample.error_kind]["made"] += 1
+            counts[sample.error_kind]["in place"] += KINDS[sample.error_kind].replaces
     metadata = {"stage": "augment-errors", "contract": to_json(dataset.manifest.contract)}
     with ShardWriter(out, task.number, ("samples",), metadata) as writer:
         for sample in final:

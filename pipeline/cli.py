@@ -209,7 +209,7 @@ def slice_command(
     prompt = _text_of(system_prompt, "--system-prompt") if system_prompt else None
     config = stage.SliceConfig(system_prompt=prompt, **options)
     report = stage.run(source_place(trajectories), out, config, how)
-    finish(report.detailed(verbose), out, form=form, quiet=quiet)
+    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
 
 
 @main.command("augment-errors")
@@ -233,7 +233,7 @@ def augment_errors_command(
 
     config = stage.AugmentConfig(rate=rate, kinds=stage.choose_kinds(kinds, excluded), seed=seed)
     report = stage.run(source_place(dataset), out, config, how)
-    finish(report.detailed(verbose), out, form=form, quiet=quiet)
+    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
 
 
 @main.command("validate")
@@ -264,7 +264,7 @@ def validate_command(
     source = source_place(dataset)
     report = stage.run(source, out, how, pixels=pixels)
     printed = out or (source if report.exit_code == 0 else None)
-    finish(report.detailed(verbose), printed, form=form, quiet=quiet)
+    finish(report.detailed(verbose), None if report.empty else printed, form=form, quiet=quiet)
 
 
 @main.command("train")

@@ -1,6 +1,7 @@
 """What a stage tells at its end: rendered from the finished dataset alone, so a rerun tells the same."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,8 +49,8 @@ class StageReport:
 
     @property
     def exit_code(self) -> int:
-        """1 if there are findings, else 0."""
-        return 1 if self.findings else 0
+        """1 if there are findings or nothing is left, else 0."""
+        return 1 if self.findings or self.empty else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole report as plain data."""
@@ -66,18 +67,38 @@ class StageReport:
             "refused": list(self.refused),
         }
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left to go on with."""
+        return self.manifest.counts["samples"].out == 0
+
+    def _hints(self) -> Iterator[str]:
+        manifest = self.manifest
+        if manifest.stage == "slice" and manifest.system_prompt is None:
+            yield "the system prompt is gdp's own wording; give your agent's with --system-prompt FILE"
+        if "evidence_outside_window" in str(manifest.details):
+            yield "some errors need two screenshots in view: gdp slice --history-images 2 or more"
+        if "no_elements" in str(manifest.details):
+            yield "taps that do nothing can be found only where observation.elements is recorded"
+        if self.empty:
+            yield "no sample is left, expected at least one; see what was refused"
+        elif manifest.stage == "slice" and len(manifest.splits) < 2 and manifest.config["val_fraction"]:
+            yield "train and val need a goal each; record two goals at least"
+
     def render_text(self) -> str:
         """Return the report for a person: counts, then the first refused rows with their places."""
         lines = [f"{self.manifest.stage}: {self.path}"]
         for name, flow in self.manifest.counts.items():
             added = f" + {flow.added} added" if flow.added else ""
-            lines.append(f"  {name:<13} {flow.into} in{added} = {flow.out} out + {flow.rejected} rejected")
-        lines.append("  split         " + ", ".join(f"{n} {split}" for split, n in self.manifest.splits.items()))
-        lines += [f"  {name:<13} {_inline(value)}" for name, value in self.manifest.details.items()]
-        if self.manifest.rejected:
-            lines.append(f"  rejected      {_inline(self.manifest.rejected)}")
-        if "evidence_outside_window" in str(self.manifest.details):
-            lines.append("hint: some errors need two screenshots in view: gdp slice --history-images 2 or more")
+            lines.append(f"  {name:<15} {flow.into} in{added} = {flow.out} out + {flow.rejected} rejected")
+        splits = self.manifest.splits
+        lines.append("  split           " + (", ".join(f"{n} {split}" for split, n in splits.items()) or "none"))
+        lines += [f"  {name:<15} {_detail(value)}" for name, value in self.manifest.details.items()]
+        refused = self.manifest.rejected
+        for words, codes in (("rejected", refused.keys() - HELD_BACK), ("set aside", refused.keys() & HELD_BACK)):
+            if codes:
+                lines.append(f"  {words:<15} " + ", ".join(f"{refused[code]} {code}" for code in sorted(codes)))
+        lines += [f"hint: {hint}" for hint in self._hints()]
         findings = [row for row in self.refused if row["code"] not in HELD_BACK]
         lines += [f"{row['where']}: {row['message']} [{row['code']}]" for row in findings[: self.shown]]
         if len(findings) > self.shown:
@@ -85,8 +106,14 @@ class StageReport:
         return "\n".join(lines)
 
 
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_inline(each) if not isinstance(each, dict) else '(' + _inline(each) + ')'}"
-                         for key, each in value.items()) or "none"  # fmt: skip
-    return str(value)
+def _detail(value: Any) -> str:
+    """Return a count, several, or what became of a kind of error."""
+    if not isinstance(value, dict):
+        return str(value)
+    if "considered" not in value:
+        return ", ".join(f"{count} {name}" for name, count in value.items()) or "none"
+    guards = {name.removeprefix("refused: "): n for name, n in value.items() if name.startswith("refused: ")}
+    line = f"{value['considered']} considered, {value.get('truthful', 0)} possible, {value.get('made', 0)} made"
+    if value.get("in place"):
+        line += " (in place of the clean sample)"
+    return line + (f"; not: {', '.join(f'{n} {guard}' for guard, n in guards.items())}" if guards else "")

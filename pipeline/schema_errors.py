@@ -1,7 +1,8 @@
 """Turn jsonschema's findings into `$.steps[3].actions[0].point[1]: found …, expected …`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,9 @@ from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
 import schemas
+
+ALIASES = {"tap": "click", "press": "click", "input": "type", "input_text": "type", "finish": "terminate"}
+"""What other formats call our actions."""
 
 LONGEST = 60
 """Characters of a found value that are shown."""
@@ -25,7 +29,7 @@ def validator(name: str) -> Draft202012Validator:
 def findings(name: str, document: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield (path, "found …, expected …") for everything in the document that its schema refuses, in document order."""
     errors = (leaf for error in validator(name).iter_errors(document) for leaf in _leaves(error))
-    ordered = sorted(errors, key=lambda e: [(isinstance(p, int), p) for p in e.absolute_path])
+    ordered = sorted(errors, key=_place)
     yield from dict.fromkeys((tuple(error.absolute_path), _message(error)) for error in ordered)
 
 
@@ -36,6 +40,12 @@ def json_path(path: tuple[str | int, ...]) -> str:
     '$.steps[3].actions[0].point'
     """
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+def _place(error: ValidationError) -> tuple[list[tuple[bool, str | int]], bool]:
+    """Sort by path; of one object an unknown key first, for it often is a missing one misspelt."""
+    path = [(isinstance(part, int), part) for part in error.absolute_path]
+    return path, error.validator != "additionalProperties"
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
@@ -59,10 +69,11 @@ def _message(error: ValidationError) -> str:
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
             extra = sorted(set(found) - set(known))
-            return f"found unknown {_show(extra[0])}, expected only {', '.join(sorted(known))}"
+            close = _close(extra[0], known)
+            return f"found unknown {_show(extra[0])}, expected {close}only {', '.join(sorted(known))}"
         case "enum":
-            choices = ", ".join("null" if value is None else str(value) for value in rule)
-            return f"found {_show(found)}, expected one of {choices}"
+            choices = ["null" if value is None else str(value) for value in rule]
+            return f"found {_show(found)}, expected {_close(found, choices)}one of {', '.join(choices)}"
         case "const":
             return f"found {_show(found)}, expected {_show(rule)}"
         case "minItems" | "maxItems":
@@ -71,13 +82,21 @@ def _message(error: ValidationError) -> str:
             )
         case "minimum" | "maximum" | "exclusiveMinimum":
             words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
-            return f"found {_show(found)}, expected {words[str(error.validator)]} {rule}"
+            share = " (a fraction of the screenshot, not pixels)" if (error.validator, rule) == ("maximum", 1) else ""
+            return f"found {_show(found)}, expected {words[str(error.validator)]} {rule}{share}"
         case "minLength":
             return f"found {_show(found)}, expected at least {rule} character"
         case "type":
             return f"found {_show(found)}, expected {rule if isinstance(rule, str) else ' or '.join(rule)}"
         case _:
             return f"found {_show(found)}, expected {error.validator} {_show(rule)}"
+
+
+def _close(found: Any, known: Iterable[str]) -> str:
+    """Return a guess at what was meant, in front of all that is possible."""
+    names = list(known)
+    guess = ALIASES.get(str(found)) or next(iter(get_close_matches(str(found), names, n=1)), None)
+    return f"{guess!r}? or " if guess in names else ""
 
 
 def _show(value: Any) -> str:

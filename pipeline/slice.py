@@ -46,7 +46,7 @@ class SliceConfig:
     image_engine: str = "auto"
     """What decodes, resizes and encodes screenshots; `auto` is the fastest that is installed."""
     val_fraction: float = 0.2
-    """Share of the trajectories that go to the split `val`."""
+    """Share of the goals whose trajectories go to the split `val`."""
     system_prompt: str | None = None
     """Text of the system prompt instead of the layout's own."""
     shard_size: int = 32

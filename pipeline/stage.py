@@ -1,6 +1,7 @@
 """What all stages have in common: take the output folder, run the shards that are missing, write the manifest."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
@@ -113,7 +114,7 @@ def _results(
     executor = EXECUTORS[running.executor](running.workers, task_seconds=running.task_seconds, **cluster)
     with (
         closing(executor.run(work, tasks)) as outcomes,  # whatever happens, nothing runs on when this is left
-        click.progressbar(outcomes, length=len(tasks), label=name, hidden=not running.progress) as bar,
+        click.progressbar(outcomes, length=len(tasks), label=name, hidden=not running.progress, file=sys.stderr) as bar,
     ):
         for _, outcome in bar:
             if isinstance(outcome, BaseException):

@@ -102,7 +102,7 @@ def validate_shard(task: ValidateTask) -> ShardResult:
             continue
         code, finding = found[0]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        where = f"samples/{task.number:05d}.parquet[{index}] {finding.path}"
+        where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id} {finding.path}"
         refused.append(
             rejected_row("validate", task.fingerprint, "sample", code, where, finding.message + more, sample=sample)
         )

@@ -9,6 +9,7 @@ import click
 import msgspec
 import pytest
 
+from pipeline.checks import CHECKS
 from pipeline.cli import main as gdp
 from pipeline.records import Trajectory
 
@@ -75,3 +76,17 @@ def test_the_changelog_has_an_entry() -> None:
     """The newest section of the changelog is not empty."""
     newest = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1]
     assert newest.count("\n- ") >= 1
+
+
+def test_every_reason_is_explained() -> None:
+    """docs/reasons.md names each code and guard that the source can give, and no other."""
+    patterns = (r'Refusal\("(\w+)"', r'(?:Image)?Problem\(\s*"(\w+)"', r'return "(\w+)"(?:, |$)', r'= "(history_\w+)"',
+                r'else "(history_\w+)"', r'code, where = "(\w+)"')  # fmt: skip
+    places = ("errors/*.py", "engines/*.py", "augment_shard.py", "slice_shard.py", "images.py", "trajectories.py")
+    files = [file for place in places for file in (ROOT / "pipeline").glob(place)]
+    sources = [file.read_text(encoding="utf-8") for file in files]
+    given = {code for source in sources for pattern in patterns for code in re.findall(pattern, source, re.MULTILINE)}
+    page = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
+    assert {code for code in given if f"`{code}`" not in page} == set()
+    explained = set(re.findall(r"`(\w+)`", page)) - set(CHECKS)
+    assert explained - given == set()

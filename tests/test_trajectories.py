@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         ("steps/2/actions/0/type", "fly", "$.steps[2].actions[0].type",
          'found "fly", expected one of click, long_press'),
         ("steps/2/actions", [], "$.steps[2].actions", "found 0 items, expected at least 1"),
-        ("steps/2/text", {"thoughts": "x"}, "$.steps[2].text", 'found unknown "thoughts", expected only expected,'),
+        ("steps/2/text", {"thoughts": "x"}, "$.steps[2].text", "found unknown \"thoughts\", expected 'thought'? or only expected,"),
         ("steps/2/observation", {}, "$.steps[2].observation", "found no 'image', expected one"),
         ("steps/2/index", 7, "$.steps[2].index", "found 7, expected 2"),
         ("steps/2/label", {"corrects_step": 2}, "$.steps[2].label.corrects_step", "found 2, expected an earlier step"),

@@ -204,11 +204,11 @@ def test_one_wrong_thing_is_found_by_its_check(good: Dataset, tmp_path: Path, ca
     if case not in ALSO:
         assert found in found_row["message"]
     assert ", expected " in found_row["message"]
-    assert found_row["where"].startswith("samples/00000.parquet[2] $")
     written = next(row for n, row in enumerate(build.rows(Dataset.open(tmp_path / "bad"), "samples")) if n == 2)
     kept = json.loads(found_row["row"])
     assert kept["messages"] == json.loads(msgspec.json.encode(_messages(written)))
     assert kept["sample_id"] == written["sample_id"] == found_row["sample_id"]
+    assert found_row["where"].startswith(f"samples/00000.parquet[2] {written['sample_id']} $")
     assert kept["turns"] == json.loads(written["turns"])
 
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -98,10 +99,11 @@ class RayExecutor:
                 message = f"found no cluster to work with ({reason}), expected one"
                 hint = "is it up, and are RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH as on its nodes?"
                 raise StageError(f"--ray-address {address}", message, hint) from error
-        try:
-            yield ray
-        finally:
-            ray.shutdown()
+        with contextlib.redirect_stdout(sys.stderr):  # Ray reports lost nodes on stdout, from a thread of its own
+            try:
+                yield ray
+            finally:
+                ray.shutdown()
 
 
 def _knock(address: str) -> None:
