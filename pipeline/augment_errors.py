@@ -88,7 +88,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
 def proved_backs(dataset: Dataset) -> dict[int, dict[str, tuple[int, ...]]]:
     """Return, by shard and trajectory, the steps from whose screen Back is proved to lead to the step before's.
 
-    The proof is a recorded Back in the same app between screens with exactly those pixels (equal hashes).
+    The proof is a recorded Back in the same app between screens with exactly those pixels, as stored.
     """
     backs: set[tuple[str | None, str, str]] = set()
     forwards: list[tuple[int, str, int, tuple[str | None, str, str]]] = []

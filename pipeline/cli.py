@@ -54,6 +54,14 @@ class _InOrder(click.Group):
             # The reader of our one line on stdout is gone; nothing of ours is lost.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            click.echo(f"gdp: {error}", err=True)
+            ctx.exit(1)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
@@ -120,7 +128,7 @@ def worker_option(function: Command) -> Command:
     ) -> Any:
         from .stage import Running
 
-        shown = not options["quiet"] and sys.stderr.isatty()
+        shown = not options["quiet"] and _on_terminal()
         how = Running(workers, options["fresh"], shown, executor, ray_address, task_timeout)
         return function(how=how, **options)
 
@@ -134,7 +142,7 @@ def worker_option(function: Command) -> Command:
     )  # fmt: skip
     address = click.option("--ray-address", metavar="HOST:PORT", help="The cluster.  [default: one on this machine]")
     timeout = click.option(
-        "--task-timeout", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True,
+        "--task-timeout", type=click.FloatRange(0.001, 1e6), default=3600.0, show_default=True,
         metavar="SECONDS", help="A shard that takes longer is tried again, three times in all.",
     )  # fmt: skip
     return cast("Command", count(executor(address(timeout(command)))))
@@ -304,7 +312,7 @@ def train_command(
         raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
     options = trainer.RunOptions(
         model=model, max_steps=max_steps, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
-        progress=not quiet and sys.stderr.isatty(),
+        progress=not quiet and _on_terminal(),
     )  # fmt: skip
     finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
 

@@ -6,6 +6,7 @@ Credentials, region and endpoint come from the store's usual environment variabl
 """
 
 import contextlib
+import errno
 import io
 import os
 import secrets
@@ -33,6 +34,9 @@ class Place:
     """A folder, named by a path or a URL; picklable."""
 
     def __init__(self, text: str) -> None:
+        if not text or "\n" in text or not _is_text(text):
+            shown = text.encode("utf-8", "backslashreplace").decode()
+            raise ConfigError(repr(shown), "found no usable path, expected one line of UTF-8 text")
         self.text = text.rstrip("/") or text
 
     @classmethod
@@ -79,6 +83,16 @@ class Place:
         if self.local is not None:
             return pa.OSFile(str(self.local / name), "rb")
         return self._remote[0].open_input_file(self._key(name))
+
+    def require_plain(self, name: str) -> None:
+        """Raise OSError unless the name is a plain file below the place: no pipe, no device, no link that leads out."""
+        if self.local is None:
+            return
+        path, root = (self.local / name).resolve(strict=True), self.local.resolve()
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "it is no plain file")
+        if not path.is_relative_to(root):
+            raise OSError(errno.EPERM, "it is a link that leads out of the source folder")
 
     def read(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
         """Return a file's bytes, or a range of them; raises FileNotFoundError."""
@@ -246,6 +260,14 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _unreadable(error: OSError) -> None:
     raise InputError(str(error.filename), f"cannot list it ({error.strerror}), expected a readable folder") from error
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short(error: Exception) -> str:

@@ -19,7 +19,7 @@ def digest(*parts: object) -> bytes:
 
 def uniform(*parts: object) -> float:
     """Return a number in [0, 1), the same for the same parts."""
-    return int.from_bytes(digest(*parts)[:7], "big") / (1 << 56)
+    return (int.from_bytes(digest(*parts)[:7], "big") >> 3) / (1 << 53)
 
 
 def pick(options: Sequence[T], *parts: object) -> T:

@@ -186,7 +186,9 @@ class _Shard:
             problem = pictures[shown[missing[-1]].turn.step_index]
             assert isinstance(problem, ImageProblem)
             own = missing[-1] == step.index
-            return (problem.code if own else "history_image"), problem.message
+            if own:
+                return problem.code, problem.message
+            return "history_image", f"{problem.message} (the screenshot of step {missing[-1]}, shown as history)"
         return None, ""
 
     def _write_sample(self, document: Document, step: Step, shown: Sequence[Shown], subject: Subject) -> None:

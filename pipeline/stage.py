@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import click
 
 from .dataset import Dataset
-from .exceptions import ConfigError
+from .exceptions import ConfigError, StageError
 from .executors import EXECUTORS
 from .executors.worker import TASK_SECONDS
 from .manifest import Contract, Flow, Manifest, Stage
@@ -131,7 +131,8 @@ def _manifest(plan: Plan, identity: dict[str, Any], results: Sequence[ShardResul
     for part in parts:
         for name, flow in part.counts.items():
             counts[name] = counts.get(name, Flow()) + flow
-    assert all(flow.balanced for flow in counts.values()), f"rows were lost: {counts}"
+    if not all(flow.balanced for flow in counts.values()):
+        raise StageError(plan.stage, f"found row counts that do not add up ({counts}), expected nothing lost")
     return Manifest(
         schema="gdp.dataset/1",
         stage=plan.stage,

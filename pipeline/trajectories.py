@@ -4,6 +4,7 @@ The only module that knows how trajectories lie on disk: a folder with `trajecto
 `*.jsonl` file (one trajectory a line) beside its pictures, at any depth.
 """
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -36,6 +37,9 @@ class Document(Struct, frozen=True):
 
     def read(self, source: Place) -> bytes:
         """Return the JSON text; raises OSError."""
+        if "\\" in self.path:
+            raise OSError(errno.EILSEQ, "its name has a backslash or is no UTF-8")
+        source.require_plain(self.path)
         return source.read(self.path, self.offset, self.size)
 
     @property
@@ -168,7 +172,8 @@ def _checked(document: Document, trajectory: Trajectory) -> Loaded:
 
 def _files(source: Place) -> list[str]:
     """Return the names of the files with trajectories, in an order that does not depend on where they lie."""
-    paths = (PurePosixPath(name) for name in source.files())
+    names = (name.encode("utf-8", "backslashreplace").decode() for name in source.files())
+    paths = (PurePosixPath(name) for name in names)
     wanted = (
         path
         for path in paths
@@ -183,6 +188,7 @@ def _documents(source: Place, name: str) -> Iterator[Document]:
         return
     offset = 0
     try:
+        source.require_plain(name)
         for number, line in enumerate(source.lines(name), start=1):
             if line.strip():
                 yield Document(name, number, offset, len(line))

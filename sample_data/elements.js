@@ -13,9 +13,22 @@
     return clickable(el) || el.matches("[role], [data-scroll]") || ownText(el) !== "";
   };
 
+  /** A text that does not react lies where its letters are, not where its block is. */
+  const wholeBox = (el) => {
+    const letters = [...el.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE && n.data.trim() !== "");
+    const block = el.getBoundingClientRect();
+    if (clickable(el) || el.matches("[role], [data-scroll]") || letters.length === 0) return block;
+    const range = document.createRange();
+    range.setStartBefore(letters[0]);
+    range.setEndAfter(letters[letters.length - 1]);
+    const line = range.getBoundingClientRect(); // as high as the font, which may be more than the block
+    const [left, right] = [Math.max(line.left, block.left), Math.min(line.right, block.right)];
+    return { left, right, top: Math.max(line.top, block.top), bottom: Math.min(line.bottom, block.bottom) };
+  };
+
   /** The part of the box that the viewport and the clipping ancestors leave. */
   const visibleBox = (el) => {
-    const own = el.getBoundingClientRect();
+    const own = wholeBox(el);
     let [x1, y1, x2, y2] = [Math.max(own.left, 0), Math.max(own.top, 0), Math.min(own.right, innerWidth), Math.min(own.bottom, innerHeight)];
     for (let up = el.parentElement; up; up = up.parentElement) {
       if (getComputedStyle(up).overflowY === "visible") continue;

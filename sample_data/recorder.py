@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from referencing import Registry, Resource
 
 from pipeline.actions import Action, Box, Button, Click, Point, Scroll, Type
+from pipeline.geometry import inside
 from pipeline.records import (
     Device,
     Element,
@@ -201,7 +202,8 @@ class Recorder:
             raise RecordingError(f"{self.script.id}, step {index}: {target} is disabled")
         point = self._near_centre(index, element.bbox)
         x, y = self._pixels(point)
-        if self._box_of_hit(page, x, y) != element.bbox:
+        hit = self._box_of_hit(page, x, y)
+        if hit != element.bbox and (element.clickable or not inside(element.bbox, hit)):
             raise RecordingError(f"{self.script.id}, step {index}: something covers {target}")
         return Click(point=point, bbox=element.bbox)
 

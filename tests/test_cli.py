@@ -17,6 +17,8 @@ import pytest
 from pipeline.cli import main
 from pipeline.dataset import Dataset
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -363,3 +365,30 @@ def test_stopping_leaves_nothing_half_done(tmp_path: Path, how: signal.Signals) 
     assert found.items() <= expected.items()
     assert build.gdp(*command[1:], "-o", out, "-q").returncode == 0
     assert build.tree(out) == expected
+
+
+@pytest.mark.parametrize("out", ["", "two\nlines", "byte\udcff"])
+def test_a_path_that_cannot_be_written_in_a_line_is_wrong_usage(tmp_path: Path, out: str) -> None:
+    """Empty, with a line break, or no text: the next stage could not read it."""
+    build.corpus(tmp_path / "in", n=2)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "slice", str(tmp_path / "in"), "-o", os.fsencode(out)],
+        capture_output=True, text=True, cwd=tmp_path, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "expected one line of UTF-8 text" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_stdout_is_one_line(tmp_path: Path) -> None:
+    """The dataset is complete, only its name could not be told."""
+    build.corpus(tmp_path / "in", n=2)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "slice", str(tmp_path / "in"), "-o", str(tmp_path / "d"), "-q"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "d" / "manifest.json").exists()

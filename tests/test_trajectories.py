@@ -2,6 +2,8 @@
 
 import copy
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         ("steps/2/actions/0/type", "fly", "$.steps[2].actions[0].type",
          'found "fly", expected one of click, long_press'),
         ("steps/2/actions", [], "$.steps[2].actions", "found 0 items, expected at least 1"),
-        ("steps/2/text", {"thoughts": "x"}, "$.steps[2].text", "found unknown \"thoughts\", expected 'thought'? or only expected,"),
+        ("steps/2/text", {"thoughts": "x"}, "$.steps[2].text",
+         "found unknown \"thoughts\", expected 'thought'? or only expected,"),
         ("steps/2/observation", {}, "$.steps[2].observation", "found no 'image', expected one"),
         ("steps/2/index", 7, "$.steps[2].index", "found 7, expected 2"),
         ("steps/2/label", {"corrects_step": 2}, "$.steps[2].label.corrects_step", "found 2, expected an earlier step"),
@@ -185,3 +188,34 @@ def test_a_glance_at_a_broken_trajectory_still_sees_its_goal(tmp_path: Path) -> 
         seen = glance(Place(str(tmp_path)), Document("trajectory.json"))
         assert (seen.trajectory_id, seen.goal) == ("t", "Do the task of t")
         assert seen.images[:2] == ("0.png", "1.png")
+
+
+def test_only_plain_files_below_the_source_are_opened(tmp_path: Path) -> None:
+    """A pipe would hang, a device never ends, a link may lead out: each is refused, the others are read."""
+    build.write(tmp_path / "in", build.trajectory("good"))
+    outside = tmp_path / "outside.json"
+    outside.write_text(json.dumps(build.trajectory("outside")))
+    for name in ("pipe", "device", "link", "lines"):
+        (tmp_path / "in" / name).mkdir()
+    os.mkfifo(tmp_path / "in" / "pipe" / "trajectory.json")
+    os.mkfifo(tmp_path / "in" / "lines" / "all.jsonl")
+    (tmp_path / "in" / "device" / "trajectory.json").symlink_to("/dev/zero")
+    (tmp_path / "in" / "link" / "trajectory.json").symlink_to(outside)
+    source = Place(str(tmp_path / "in"))
+    seen = {document.path: load(source, document) for document in find(source)}
+    assert [path for path, loaded in seen.items() if loaded.trajectory] == ["good/trajectory.json"]
+    refused = [loaded.problems[0] for loaded in seen.values() if loaded.problems]
+    assert [problem.code for problem in refused] == ["unreadable"] * 4
+    assert [glance(source, document).trajectory_id for document in find(source)].count(None) == 4
+
+
+def test_a_name_that_is_no_text_is_refused_not_fatal(tmp_path: Path) -> None:
+    """Its bytes are shown escaped; the other trajectories are read."""
+    build.write(tmp_path / "in", build.trajectory("good"))
+    folder = os.fsencode(tmp_path / "in") + b"/\xff\xfe"
+    os.mkdir(folder)  # noqa: PTH102 - a name that pathlib would have to be given as text
+    shutil.copy(tmp_path / "in" / "good" / "trajectory.json", folder + b"/trajectory.json")
+    report = build.sliced(tmp_path / "in", tmp_path / "d")
+    (refused,) = [row for row in build.rows(report, "rejected") if row["scope"] == "trajectory"]
+    assert (refused["code"], r"\udcff" in refused["where"]) == ("unreadable", True)
+    assert "no UTF-8" in refused["message"]

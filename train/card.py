@@ -1,5 +1,6 @@
 """The adapter's README: what it is, what it was made from, how to load it."""
 
+import re
 from typing import Any
 
 CARD = """\
@@ -20,7 +21,14 @@ tags: [lora, gui-agent, gdp]
 - loss per trained token on the val split: {eval_start:.4f} before, {eval_best:.4f} after (step {best_step})
 - LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers of the language model; everything else is the base's
 
-Serve it under the same contract: screenshots within that pixel budget, coordinates {coordinates}.
+Serve it under the same contract: screenshots within that pixel budget, messages in the layout `{layout}`, coordinates
+{coordinates}.
+
+The system prompt, {whose}:
+
+{fence}text
+{system}
+{fence}
 
 ```python
 from peft import PeftModel
@@ -39,6 +47,10 @@ DEMO = (
 )
 
 
+OWN = "gdp's own wording of the layout's prompt"
+GIVEN = "as it was given to `gdp slice --system-prompt`"
+
+
 def render(facts: dict[str, Any]) -> str:
     """Return the card; `facts` names every field of it."""
     contract = facts["contract"]
@@ -48,5 +60,7 @@ def render(facts: dict[str, Any]) -> str:
         "what": DEMO if facts["demo"] else "A supervised fine-tune of a GUI agent on recorded trajectories.",
         "coordinates": grid if contract["coordinates"] == "grid" else pixels,
         "load": facts["base"],
+        "whose": OWN if facts["system_prompt"] is None else GIVEN,
+        "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", facts["system"])), default=0)),
     }
     return CARD.format(**{**contract, **facts, **words})

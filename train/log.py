@@ -2,19 +2,20 @@
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
+from .progress import Progress
+
 KEPT = ("loss", "eval_loss", "grad_norm", "learning_rate", "epoch")
 
 
 class Log(TrainerCallback):  # type: ignore[misc]
-    """Writes what Trainer measures to the log, keeps it for the report, and tells `progress` about each step."""
+    """Writes what Trainer measures to the log, keeps it for the report, and shows it."""
 
-    def __init__(self, path: Path, progress: Callable[[int, int, dict[str, float]], None]) -> None:
+    def __init__(self, path: Path, progress: Progress) -> None:
         self._file = path.open("w", encoding="utf-8")
         self._progress = progress
         self.lines: list[dict[str, Any]] = []
@@ -29,13 +30,13 @@ class Log(TrainerCallback):  # type: ignore[misc]
         finite = {key: value if math.isfinite(value) else None for key, value in line.items()}
         self._file.write(json.dumps(finite, allow_nan=False) + "\n")
         self._file.flush()
+        self._progress.measured(int(state.global_step), int(state.max_steps), measured)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell how far the run is, and see to it that the last step is measured and saved like any other."""
         if state.global_step >= state.max_steps:
             control.should_log = control.should_evaluate = control.should_save = True
-        last: dict[str, float] = {key: line[key] for line in self.lines for key in ("loss", "eval_loss") if key in line}
-        self._progress(int(state.global_step), int(state.max_steps), last)
+        self._progress.step(int(state.global_step), int(state.max_steps))
 
     def close(self) -> None:
         """Close the file."""

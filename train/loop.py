@@ -89,12 +89,9 @@ def make_plan(
 
 
 def _nothing(dataset: Source, split: str, refused: Counter[str]) -> InputError:
-    if refused:
-        reasons = ", ".join(f"{count}: {reason}" for reason, count in refused.items())
-        hint = "raise max_images_per_sample or max_tokens in the configuration"
-        return InputError(str(dataset.path), f"every {split} sample was refused ({reasons})", hint)
-    hint = "slice with more trajectories, or with another --val-fraction"
-    return InputError(str(dataset.path), f"found no sample in the {split} split, expected at least one", hint)
+    reasons = ", ".join(f"{count}: {reason}" for reason, count in refused.items())
+    hint = "raise max_images_per_sample or max_tokens in the configuration"
+    return InputError(str(dataset.path), f"every {split} sample was refused ({reasons})", hint)
 
 
 def _listed(targets: Targets) -> str:
@@ -119,7 +116,7 @@ def _fit(
         max_steps=options.max_steps,
         precision=plan.precision,
     )
-    log = Log(out / "training_log.jsonl", progress.step)
+    log = Log(out / rundir.LOG, progress)
     try:
         runner = trainer.make(adapted, arguments, examples, collator, log)
         runner.evaluate()
@@ -127,11 +124,10 @@ def _fit(
     finally:
         progress.clear()
         log.close()
-    losses = _losses(log)
-    curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{base.name}, seed {options.seed}")
+    facts = _facts(dataset, config, plan, _losses(log))
+    curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
     trainable, total = adapted.get_nb_trainable_parameters()
-    facts = _facts(dataset, config, options, plan, losses)
-    _save(adapted, base, out / "adapter", facts)
+    _save(adapted, plan, out / "adapter", facts)
     progress.say("train: checking the saved adapter")
     found = verify.verify(
         adapted,
@@ -149,10 +145,11 @@ def _fit(
     }
 
 
-def _facts(dataset: Source, config: TrainConfig, options: RunOptions, plan: Plan, losses: Losses) -> dict[str, Any]:
+def _facts(dataset: Source, config: TrainConfig, plan: Plan, losses: Losses) -> dict[str, Any]:
     return {
         "dataset": dataset.manifest.fingerprint,
         "contract": msgspec.structs.asdict(dataset.manifest.contract),
+        "system_prompt": dataset.manifest.system_prompt,
         "model": tiny.NAME if plan.base.demo else plan.base.name,
         "base": plan.base.name,
         "demo": plan.base.demo,
@@ -185,12 +182,12 @@ def _ends(lines: list[tuple[int, float]]) -> tuple[float | None, float | None]:
     return lines[0][1], total / steps
 
 
-def _save(adapted: Any, base: model.Base, folder: Path, facts: dict[str, Any]) -> None:
+def _save(adapted: Any, plan: Plan, folder: Path, facts: dict[str, Any]) -> None:
     """Write the adapter as safetensors with its processor and card; looks nothing up on the hub."""
     shutil.rmtree(folder, ignore_errors=True)
-    adapted.peft_config["default"].base_model_name_or_path = base.name
+    adapted.peft_config["default"].base_model_name_or_path = plan.base.name
     adapted.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-    processor.save(base.processor, folder)
+    processor.save(plan.base.processor, folder)
     text = card.render(
         {
             **facts,
@@ -198,7 +195,8 @@ def _save(adapted: Any, base: model.Base, folder: Path, facts: dict[str, Any]) -
             **facts["losses"],
             "r": facts["config"]["training"]["lora"]["r"],
             "alpha": facts["config"]["training"]["lora"]["alpha"],
-            "layers": sum(len(names) for names in facts["targets"]["matches"].values()),
+            "layers": len(plan.targets.modules),
+            "system": "".join(part.text or "" for part in plan.train[0].messages[0].content),
         }
     )
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -77,8 +77,6 @@ def _processor(model: str, config: Any, agreed: Contract) -> Any:
 
 
 def _config(source: str) -> Any:
-    if not Path(source).exists() and (source.startswith((".", "/", "~")) or source.count("/") > 1):
-        raise InputError(source, "found nothing there, expected a model folder or a hub id such as owner/name")
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:

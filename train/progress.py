@@ -1,7 +1,9 @@
-"""Progress on stderr: a line that is drawn over on a terminal, a few lines elsewhere, nothing when quiet."""
+"""Progress on stderr: a line per evaluation, on a terminal also one that is drawn over, nothing when quiet."""
 
 import sys
 import time
+
+REDRAW_SECONDS = 0.2
 
 
 class Progress:
@@ -12,6 +14,7 @@ class Progress:
         self._bar = bar and not quiet
         self._began = time.monotonic()
         self._shown = 0.0
+        self._loss = ""
         self._open = False
 
     def say(self, text: str) -> None:
@@ -21,21 +24,25 @@ class Progress:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 
-    def step(self, done: int, total: int, losses: dict[str, float]) -> None:
-        """Show that `done` of `total` steps are done."""
+    def step(self, done: int, total: int) -> None:
+        """Redraw how many steps are done, with the newest train loss, where lines can be drawn over."""
         now = time.monotonic()
-        last = done >= total
-        if self._quiet or not (last or now - self._shown >= (0.2 if self._bar else 15)):
-            return
-        self._shown = now
-        values = "".join(f"  {name.replace('_', ' ')} {value:.4f}" for name, value in losses.items())
-        text = f"train: step {done} of {total}{values}  {now - self._began:.0f} s"
-        if self._bar:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            self._open = True
+        if self._bar and now - self._shown >= REDRAW_SECONDS:
+            self._shown = now
+            sys.stderr.write(f"\r\x1b[K{self._line(done, total, self._loss)}")
             sys.stderr.flush()
-        else:
-            self.say(text)
+            self._open = True
+
+    def measured(self, done: int, total: int, values: dict[str, float]) -> None:
+        """Say an eval loss, and keep a train loss for the drawn line."""
+        if "loss" in values:
+            self._loss = f"  loss {values['loss']:.4f}"
+        if "eval_loss" in values:
+            self.say(self._line(done, total, f"  eval loss {values['eval_loss']:.4f}"))
+
+    def _line(self, done: int, total: int, loss: str) -> str:
+        of_total = f" of {total}" if total else ""  # not known before the first step
+        return f"train: step {done}{of_total}{loss}  {time.monotonic() - self._began:.0f} s"
 
     def clear(self) -> None:
         """Take the drawn line away, so that what comes next starts on its own."""

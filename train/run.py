@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.dataset import Dataset
-from pipeline.exceptions import MissingExtraError
+from pipeline.exceptions import InputError, MissingExtraError
 from pipeline.place import Where
 
 from .config import INSTALL_HINT, TrainConfig
@@ -37,15 +37,33 @@ class RunOptions:
 
 def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:
     """Train on the dataset and write the run's folder; raises GdpError subclasses, MissingExtraError without torch."""
-    require()
+    require(options.model)
+    dataset = Dataset.open(dataset_path)
+    _check_splits(dataset)
     with quietly(verbose=options.verbose):
         from . import loop
 
-        return loop.train(Dataset.open(dataset_path), out, config, options)
+        return loop.train(dataset, out, config, options)
 
 
-def require() -> None:
-    """Raise MissingExtraError if the light install is all there is."""
+def require(model: str | None) -> None:
+    """Raise MissingExtraError if the light install is all there is, InputError for a model folder that is not there."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError("gdp train", f"{', '.join(missing)} not installed", INSTALL_HINT)
+    if model and not Path(model).exists() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise InputError(model, "found nothing there, expected a model folder or a hub id such as owner/name")
+
+
+def _check_splits(dataset: Dataset) -> None:
+    """Raise InputError unless there is something to learn from and something to measure on."""
+    splits = dataset.manifest.splits
+    if not any(splits.values()):
+        hint = "see what gdp slice and gdp validate refused"
+        raise InputError(dataset.path, "found no sample at all, expected some in train and some in val", hint)
+    for split in ("train", "val"):
+        if not splits.get(split):
+            hint = "train needs two different goals at least: one to learn from, one to measure on"
+            if dataset.frame("samples", ["goal"])["goal"].n_unique() > 1:
+                hint = "slice with another --val-fraction, or see what gdp validate refused"
+            raise InputError(dataset.path, f"found no sample in the {split} split, expected at least one", hint)

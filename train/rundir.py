@@ -1,11 +1,11 @@
 """The run's folder: taken before training, complete when `run.json` is there, never mixed with another run's files."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,15 @@ def identity(**parts: Any) -> dict[str, Any]:
     return {**json.loads(text), "fingerprint": hashlib.sha256(text.encode()).hexdigest()}
 
 
-@contextmanager
+@contextlib.contextmanager
 def taken(out: Path, who: dict[str, Any], *, fresh: bool) -> Iterator[dict[str, Any] | None]:
     """Hold the folder, ready for the run; the value is its result if it already holds this very run, else None.
 
-    Raises OutputError if the folder holds anything else, or if another process is training there.
+    A run that fails before it trains leaves nothing there. Raises OutputError if the folder holds anything else, or if
+    another process is training there.
     """
     _check_is_ours(out)
+    new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(Place(str(out)), LOCK):
@@ -48,11 +50,20 @@ def taken(out: Path, who: dict[str, Any], *, fresh: bool) -> Iterator[dict[str, 
                 _start(out, who)
             else:
                 (out / MARKER).unlink(missing_ok=True)  # of a run that was killed after its last file
-            yield stored
+            try:
+                yield stored
+            except BaseException:
+                if stored is None and not (out / LOG).exists():
+                    _clear(out, keep={LOCK})
+                raise
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
         raise OutputError(str(out), f"cannot write there ({error.strerror or error})") from error
+    finally:
+        if new:
+            with contextlib.suppress(OSError):
+                out.rmdir()  # only where nothing is left in it
 
 
 def _check_is_ours(out: Path) -> None:
@@ -82,10 +93,14 @@ def _earlier(out: Path, who: dict[str, Any]) -> dict[str, Any] | None:
 def _start(out: Path, who: dict[str, Any]) -> None:
     write(out, MARKER, who)
     (out / RESULT).unlink(missing_ok=True)  # first: what follows leaves it without what it speaks of
+    _clear(out, keep={MARKER, LOCK})
+
+
+def _clear(out: Path, keep: Collection[str]) -> None:
     for path in list(out.iterdir()):
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in {MARKER, LOCK}:
+        elif path.name not in keep:
             path.unlink()
 
 

@@ -1,7 +1,7 @@
 """`gdp train --show N`: samples as the model gets them; what is trained is green, or in ⟦ ⟧ without colour."""
 
-from collections.abc import Iterator
-from itertools import groupby, islice
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from pipeline.dataset import Dataset
@@ -10,7 +10,6 @@ from pipeline.place import Where
 
 from .quiet import quietly
 from .run import require
-from .source import Source
 
 GREEN, GREY, RESET = "\x1b[32m", "\x1b[90m", "\x1b[0m"
 
@@ -19,27 +18,43 @@ CONTROL_CHARACTERS = {code: 0x2400 + code for code in range(32) if chr(code) not
 
 
 def show(dataset_path: Where, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
-    """Yield the first `n` samples of the train split as text; raises GdpError subclasses."""
-    require()
+    """Yield `n` samples from all over the train split as text; raises GdpError subclasses."""
+    require(model)
     with quietly():
         yield from samples(Dataset.open(dataset_path), n, model, colour=colour)
 
 
-def samples(dataset: Source, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
+def samples(dataset: Dataset, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
     """Yield the samples as text, each under a line that says how many of its tokens are trained."""
+    rows = dataset.frame("samples", ["split", "origin"])
+    chosen = set(spread(rows.filter(rows["split"] == "train")["origin"].to_list(), n))
+    if not chosen:
+        raise InputError(dataset.path, "found no sample in the train split, expected at least one")
     from . import model as models
     from .data import Encoder, Item
 
     encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
-    found = False
-    for sample in islice(dataset.samples("train"), n):
-        found = True
-        encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
-        total, trained = len(encoded.input_ids), encoded.trained
-        title = f"{sample.sample_id} ({sample.origin}): {total} tokens, {trained} trained"
-        yield f"── {title}\n{render(encoded, encoder.chatml, colour=colour)}"
-    if not found:
-        raise InputError(str(dataset.path), "found no sample in the train split, expected at least one")
+    whose = "" if model else " of the built-in tiny tokenizer"
+    for index, sample in enumerate(dataset.samples("train")):
+        if index in chosen:
+            encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
+            total, trained = len(encoded.input_ids), encoded.trained
+            title = f"{sample.sample_id} ({sample.origin}): {total} tokens{whose}, {trained} trained"
+            yield f"── {title}\n{render(encoded, encoder.chatml, colour=colour)}"
+
+
+def spread(origins: Sequence[str], n: int) -> list[int]:
+    """Return `n` places, or as many as there are, evenly apart; of two or more, one is of an error if there is any.
+
+    >>> spread(["clean", "error_correction", "clean", "clean"], 2)
+    [0, 1]
+    """
+    n = min(n, len(origins))
+    chosen = [place * len(origins) // n for place in range(n)]
+    errors = [place for place, origin in enumerate(origins) if origin == "error_correction"]
+    if n > 1 and errors and not set(errors) & set(chosen):
+        chosen[-1] = errors[-1]
+    return sorted(chosen)
 
 
 def render(encoded: Any, chatml: Any, *, colour: bool) -> str:

@@ -1,5 +1,6 @@
 """transformers' Trainer with our loss, and a guard that stops a diverging run in the step where it happens."""
 
+import functools
 import math
 from typing import Any
 
@@ -28,6 +29,14 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         losses, outputs = token_losses(model, inputs)
         loss = losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
         return (loss, outputs) if return_outputs else loss
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Return the schedule by `rate`: transformers' own warm-up begins with a step at a rate of 0."""
+        warmup = int(num_training_steps * self.args.warmup_steps)
+        kind = self.args.lr_scheduler_type.value
+        share = functools.partial(rate, steps=num_training_steps, warmup=warmup, kind=kind)
+        self.lr_scheduler: Any = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
+        return self.lr_scheduler
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Do one forward and backward pass; raises StageError where the loss is not finite."""
@@ -70,6 +79,16 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         return StageError("training", message, "lower learning_rate, or raise warmup_ratio; no adapter was saved")
 
 
+def rate(step: int, *, steps: int, warmup: int, kind: str) -> float:
+    """Return the learning rate in a step, counted from 0, as a share of its peak; above 0 in each of the steps."""
+    if kind == "constant":
+        return 1.0
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / (steps - warmup)
+    return {"cosine": (1 + math.cos(math.pi * done)) / 2, "linear": 1 - done}.get(kind, 1.0)
+
+
 def _never(*_: Any, **__: Any) -> torch.Tensor:
     raise AssertionError("compute_loss is overridden")
 
@@ -86,7 +105,7 @@ def arguments(config: TrainConfig, *, folder: str, seed: int, max_steps: int | N
         per_device_train_batch_size=sft.per_device_train_batch_size,
         per_device_eval_batch_size=1,  # so that eval loss is the mean over samples, whatever the batch size
         gradient_accumulation_steps=sft.gradient_accumulation_steps,
-        warmup_steps=sft.warmup_ratio,  # below 1 it is a share of the steps
+        warmup_steps=sft.warmup_ratio,  # a share of the steps, see `create_scheduler`
         lr_scheduler_type=sft.lr_scheduler_type,
         weight_decay=sft.weight_decay,
         max_grad_norm=sft.max_grad_norm,

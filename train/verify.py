@@ -22,7 +22,7 @@ class Verified:
 
     reloaded_from_trained: float
     adapter_from_base: float
-    without_pictures: float | None
+    inverted_pixels_from_true: float | None
     """None for a sample that shows no screenshot."""
 
 
@@ -40,14 +40,14 @@ def verify(
     mine = logits(trained, batch)
     with trained.disable_adapter():
         plain = logits(trained, batch)
-    blind = logits(trained, {**batch, "pixel_values": -batch["pixel_values"]}) if "pixel_values" in batch else None
+    inverted = logits(trained, {**batch, "pixel_values": -batch["pixel_values"]}) if "pixel_values" in batch else None
     trained.to("meta") if not getattr(trained, "is_loaded_in_4bit", False) else None
     del trained
     gc.collect()
     torch.cuda.empty_cache()
     reloaded = peft.PeftModel.from_pretrained(load_base(), str(adapter)).eval()
     again = logits(reloaded, batch)
-    found = Verified(_far(again, mine), _far(mine, plain), None if blind is None else _far(mine, blind))
+    found = Verified(_far(again, mine), _far(mine, plain), None if inverted is None else _far(mine, inverted))
     _judge(found, TOLERANCE[precision] * float(mine.abs().max()), str(adapter))
     return found
 
@@ -59,7 +59,7 @@ def _judge(found: Verified, tolerance: float, where: str) -> None:
     if not found.adapter_from_base > 0:
         hint = "raise num_train_epochs or learning_rate"
         raise StageError(where, "the adapter changes no logit of the base model, expected a difference", hint)
-    if found.without_pictures is not None and not found.without_pictures > 0:
+    if found.inverted_pixels_from_true is not None and not found.inverted_pixels_from_true > 0:
         raise StageError(where, "other pixels change no logit, expected the model to see the screenshots")
 
 

@@ -36,7 +36,9 @@ class TapDead:
     name = "tap_dead"
     meaning = "a tap on a text that does not react"
     replaces = False
-    _picture_roles: ClassVar[frozenset[str]] = frozenset({"canvas", "img", "image", "map", "video", "webview"})
+    _text_roles: ClassVar[frozenset[str]] = frozenset(
+        {"", "caption", "heading", "label", "paragraph", "statictext", "text", "textview"}
+    )
 
     def propose(self, episode: Episode, index: int) -> Proposal | Refusal | None:
         """Return a dead tap before the click at step `index`."""
@@ -72,6 +74,10 @@ class TapDead:
         options = sorted((e for e in self._dead(step) if _name(e) != target), key=plausibility)[:NEAREST]
         return seeds.pick(options, episode.seed, self.name, episode.name, index, "where") if options else None
 
+    def _is_text(self, element: Element) -> bool:
+        """Tell whether it is called a text: `text`, `android.widget.TextView`, or nothing at all."""
+        return (element.role or "").rpartition(".")[2].casefold() in self._text_roles
+
     def _dead(self, step: StepRow) -> Iterator[Element]:
         elements, size = step.observation.elements, step.observation.image
         scale = step.scale or min(size.width, size.height) / PHONE_WIDTH_DP
@@ -82,7 +88,7 @@ class TapDead:
                 continue
             if not _inert(element) or element.topmost is not True:
                 continue
-            if element.role in self._picture_roles or not all(map(_inert, ancestors(elements, number))):
+            if not self._is_text(element) or not all(map(_inert, ancestors(elements, number))):
                 continue
             if all(
                 distance(box, centre(element.bbox), size.width, size.height) >= CLEARANCE_DP * scale for box in live

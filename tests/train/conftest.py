@@ -1,8 +1,9 @@
 """A small recorded world, sliced by the real pipeline: what every test of the trainer trains on."""
 
+import functools
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,17 @@ def write_trajectories(folder: Path, count: int, seed: int = 0) -> Path:
 
 
 def make_dataset(folder: Path, count: int, **settings: object) -> Path:
-    """Write trajectories and slice them at 96 image tokens at most a screenshot; return the dataset's folder."""
+    """Write trajectories and slice them at 128 image tokens at most a screenshot; return the dataset's folder."""
     source = write_trajectories(folder / "trajectories", count)
-    config = slice_stage.SliceConfig(**{"max_pixels": 96 * 1024, **settings})  # type: ignore[arg-type]
+    config = slice_stage.SliceConfig(**{"max_pixels": 128 * 1024, **settings})  # type: ignore[arg-type]
     slice_stage.run(source, folder / "sliced", config, Running())
     return folder / "sliced"
+
+
+@pytest.fixture
+def sliced(tmp_path: Path) -> Callable[..., Path]:
+    """Return what makes another dataset: of so many trajectories, with settings of `gdp slice`."""
+    return functools.partial(make_dataset, tmp_path)
 
 
 @pytest.fixture(scope="session")

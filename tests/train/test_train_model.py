@@ -233,12 +233,6 @@ def test_a_broken_model_folder_is_one_line(
     assert message in str(caught.value)
 
 
-def test_a_missing_folder_asks_nobody(dataset: Any, tmp_path: Path) -> None:
-    """What can only be a path is never looked up on the hub."""
-    with pytest.raises(InputError, match="found nothing there, expected a model folder"):
-        model.find(str(tmp_path / "none"), dataset, tmp_path)
-
-
 def test_an_unknown_hub_id_is_one_line(dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is neither a folder nor fetched says so and names the way out."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

@@ -16,8 +16,8 @@ import torch
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError, OutputError, StageError
 from pipeline.records import Sample
+from train import card, rundir, verify
 from train import config as settings
-from train import rundir, verify
 from train.config import LoraConfig, SftConfig, TrainConfig, load
 from train.report import TrainReport
 from train.run import RunOptions, run
@@ -77,6 +77,8 @@ def test_the_folder_is_complete(demo_run: tuple[Path, TrainReport], dataset: Dat
     assert dataset.manifest.fingerprint == written["dataset"]
     assert report.losses.eval_best == written["losses"]["eval_best"]
     assert len(written["targets"]["matches"]["llm"]) == 21
+    assert written["verified"]["reloaded_from_trained"] == 0
+    assert written["verified"]["inverted_pixels_from_true"] > 0
     assert {"torch", "transformers", "peft", "python"} <= set(written["versions"])
     for path in out.rglob("*"):
         if path.suffix in {".json", ".md", ".jsonl"}:
@@ -92,7 +94,8 @@ def test_the_report_reads_well(demo_run: tuple[Path, TrainReport]) -> None:
     """It says that this is a demonstration, and what was verified; JSON holds the same."""
     text = demo_run[1].render_text()
     assert "random weights" in text
-    assert "adapter read back from disk: logits differ by 0.0e+00" in text
+    assert "verified  read back from disk: same as trained; differs from the base; sees the pictures\n" in text
+    assert "14 steps, " in text
     assert demo_run[1].losses.eval_best == json.loads(json.dumps(demo_run[1].to_dict()))["losses"]["eval_best"]
 
 
@@ -257,13 +260,132 @@ def test_a_sample_without_supervision_stops_the_run(dataset: Dataset, tmp_path: 
         train_on(Altered(dataset, alter), tmp_path / "run")
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
-def test_an_empty_split_is_an_error(dataset: Dataset, tmp_path: Path, split: str) -> None:
-    """Without a val split there is no best checkpoint; the way out is named."""
-    altered = Altered(dataset, lambda sample: None if sample.split == split else sample)
-    with pytest.raises(InputError, match=f"found no sample in the {split} split") as caught:
-        train_on(altered, tmp_path / "run")
-    assert "--val-fraction" in str(caught.value.hint)
+@pytest.mark.parametrize(
+    ("count", "val_fraction", "message", "hint"),
+    [
+        (0, 0.2, "found no sample at all, expected some in train and some in val", "see what gdp slice and gdp valid"),
+        (1, 0.2, "found no sample in the val split, expected at least one", "train needs two different goals at least"),
+        (2, 0.0, "found no sample in the val split, expected at least one", "slice with another --val-fraction"),
+    ],
+)
+def test_an_empty_split_is_an_error(
+    sliced: Any, tmp_path: Path, count: int, val_fraction: float, message: str, hint: str
+) -> None:
+    """Without both splits there is no run: said before torch is imported or a file is written, with what helps."""
+    folder = sliced(max(count, 1), val_fraction=val_fraction)
+    if count == 0:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "splits": {}, "shards": []}))
+    done = command(folder, tmp_path / "run")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{folder}: {message}\nhint: {hint}")
+    assert len(done.stderr.splitlines()) == 2
+    assert done.stdout == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_model_folder_asks_nobody(dataset_folder: Path, tmp_path: Path) -> None:
+    """What can only be a path is never looked up on the hub: one line, without torch, nothing written."""
+    done = command(dataset_folder, tmp_path / "run", "--model", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "none: found nothing there, expected a model folder" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not (tmp_path / "run").exists()
+
+
+def command(dataset: Path, out: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run `gdp train`; stdout is empty unless torch was imported."""
+    code = "import atexit, sys; atexit.register(lambda: print(*{'torch'} & {*sys.modules}, end=''));"
+    code += "from pipeline.cli import main; main()"
+    line = [sys.executable, "-c", code, "train", str(dataset), "-o", str(out), *options]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_run_that_cannot_start_leaves_nothing(
+    dataset_folder: Path, demo_run: tuple[Path, TrainReport], tmp_path: Path, exists: bool
+) -> None:
+    """A fault found after the folder was taken: what was written is gone, a folder of the user's stays."""
+    out = tmp_path / "run"
+    if exists:
+        out.mkdir()
+    config = TrainConfig(replace(DEMO.sft, max_tokens=100))
+    with pytest.raises(InputError, match="every train sample was refused"):
+        run(dataset_folder, out, config, SHORT)
+    shutil.copytree(demo_run[0] / "base", tmp_path / "base")
+    (tmp_path / "base" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot load its weights"):
+        run(dataset_folder, out, DEMO, replace(SHORT, model=str(tmp_path / "base")))
+    assert list(tmp_path.glob("run/*")) == []
+    assert exists == out.exists()
+
+
+def test_one_step_is_a_run(dataset_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first step learns, warm-up or not; each evaluation is one line with its step, whatever the clock says."""
+    report = run(dataset_folder, tmp_path / "run", load(None), RunOptions(max_steps=1))
+    assert report.losses.eval_final != report.losses.eval_start
+    told = [line.rsplit("  ", 1)[0] for line in capsys.readouterr().err.splitlines() if "eval loss" in line]
+    assert told == [
+        f"train: step 0  eval loss {report.losses.eval_start:.4f}",
+        f"train: step 1 of 1  eval loss {report.losses.eval_final:.4f}",
+    ]
+    assert f"  train loss {report.losses.train_start:.4f}\n" in report.render_text()
+    assert "  1 step, " in report.render_text()
+
+
+@pytest.mark.parametrize("kind", ["cosine", "linear", "constant", "constant_with_warmup"])
+def test_every_step_has_a_learning_rate(kind: str) -> None:
+    """However short the run and long the warm-up: above 0 in each step, rising to the peak, falling after it."""
+    from train.trainer import rate
+
+    for steps in (1, 2, 3, 10, 33, 100):
+        for ratio in (0.0, 0.03, 0.1, 0.5, 0.999):
+            warmup = int(steps * ratio)
+            rates = [rate(step, steps=steps, warmup=warmup, kind=kind) for step in range(steps)]
+            assert min(rates) > 0
+            assert rates[0 if kind == "constant" else warmup] == max(rates) == 1
+            assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
+
+
+def test_the_schedule_is_what_trains(demo_run: tuple[Path, TrainReport]) -> None:
+    """The rates of the log are the schedule's; the first of them is of a step that has one."""
+    from train.trainer import rate
+
+    lines = [json.loads(line) for line in (demo_run[0] / "training_log.jsonl").read_text().splitlines()]
+    logged = {line["step"]: line["learning_rate"] for line in lines if "learning_rate" in line}
+    expected = {step: 5e-3 * rate(step - 1, steps=14, warmup=0, kind="cosine") for step in logged}
+    assert logged == pytest.approx(expected)
+    assert len(logged) >= 3
+
+
+@pytest.mark.parametrize("prompt", [None, "Tap {what} I say.\n```\nbe quick\n```"])
+def test_the_card_says_what_to_serve_with(
+    demo_run: tuple[Path, TrainReport], dataset: Dataset, prompt: str | None
+) -> None:
+    """The adapter's README names the layout, and whose system prompt it learned with, and quotes it whole."""
+    text = (demo_run[0] / "adapter" / "README.md").read_text()
+    own = next(dataset.samples("train")).messages[0].content[0].text or ""
+    if prompt is None:
+        assert "messages in the layout `mai-ui`" in text
+        assert f"The system prompt, gdp's own wording of the layout's prompt:\n\n```text\n{own}\n```\n" in text
+        return
+    facts = json.loads((demo_run[0] / "run.json").read_text())
+    facts |= {**facts["samples"], **facts["losses"], "r": 1, "alpha": 1, "layers": 1}
+    text = card.render({**facts, "system_prompt": prompt, "system": prompt})
+    assert f"`gdp slice --system-prompt`:\n\n````text\n{prompt}\n````\n" in text
+
+
+def test_the_curve_is_titled_with_the_model(
+    demo_run: tuple[Path, TrainReport], dataset_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The built-in model by its name, another by what --model says; never by the folder that it lies in."""
+    titles = []
+    monkeypatch.setattr("train.curve.draw", lambda *arguments: titles.append(arguments[3]))
+    named = str(demo_run[0] / "base")
+    for number, model in enumerate((None, named)):
+        run(dataset_folder, tmp_path / str(number), DEMO, replace(SHORT, model=model))
+    assert titles == ["built-in tiny Qwen3-VL (random weights), seed 0", f"{named}, seed 0"]
 
 
 def test_a_dataset_refused_whole_says_why(dataset: Dataset, tmp_path: Path) -> None:
@@ -288,7 +410,7 @@ def test_a_missing_screenshot_size_is_noticed(dataset: Dataset, tmp_path: Path) 
     "sft",
     [
         {"use_4bit": True, "optim": "paged_adamw_8bit", "gradient_checkpointing": True},
-        {"precision": "bf16", "gradient_accumulation_steps": 2, "max_grad_norm": 0.0},
+        {"precision": "bf16", "gradient_accumulation_steps": 2, "max_grad_norm": 0.0, "warmup_ratio": 0.5},
         {"optim": "adafactor", "dataloader_num_workers": 1, "eval_steps": 5.0},
     ],
     ids=["4-bit", "bf16", "workers"],
@@ -359,6 +481,7 @@ def test_each_guard_stops_before_the_weights_change(
     from train import model, trainer
     from train.data import Collator
     from train.log import Log
+    from train.progress import Progress
 
     made = model.add_lora(model.load(base, DEMO.sft), model.targets(base, DEMO), DEMO.lora, DEMO.sft)
     weight = next(p for name, p in made.named_parameters() if "lora_B" in name)
@@ -367,7 +490,7 @@ def test_each_guard_stops_before_the_weights_change(
     else:
         made.get_base_model().lm_head.register_forward_hook(lambda _module, _inputs, logits: logits * torch.nan)
     arguments = trainer.arguments(DEMO, folder=str(tmp_path), seed=0, max_steps=2, precision="fp32")
-    log = Log(tmp_path / "log.jsonl", lambda *_: None)
+    log = Log(tmp_path / "log.jsonl", Progress(quiet=True, bar=False))
     runner = trainer.make(made, arguments, (examples, examples), Collator(base.processor, encoder.chatml), log)
     with pytest.raises(StageError, match=message):
         runner.train()

@@ -5,21 +5,42 @@ from typing import Any
 
 from pipeline.dataset import Dataset
 from pipeline.records import Message, Part
-from train.show import GREEN, RESET, render, show
+from train.show import GREEN, RESET, render, show, spread
 from train.tokens import encode
 
 
 def test_samples_are_shown(dataset_folder: Path, dataset: Dataset) -> None:
     """Each sample has its title, its trained turn in brackets, and its pictures as counts."""
     shown = list(show(dataset_folder, 2, None, colour=False))
-    samples = list(dataset.samples("train"))[:2]
+    samples = list(dataset.samples("train"))[::12]
     assert len(shown) == 2
     for text, sample in zip(shown, samples, strict=True):
         answer = sample.messages[-1].content[0].text
-        assert sample.sample_id in text.splitlines()[0]
+        title = text.splitlines()[0]
+        assert sample.sample_id in title
+        assert " tokens of the built-in tiny tokenizer, " in title
         assert f"⟦{answer}<|im_end|>⟧" in text
         assert text.count("⟦") == 1
-        assert "<|vision_start|><|image_pad|>×84<|vision_end|>" in text
+        assert "<|vision_start|><|image_pad|>×112<|vision_end|>" in text
+
+
+def test_a_named_model_counts_its_own_tokens(dataset_folder: Path, demo_run: Any) -> None:
+    """Only where the built-in tokenizer counts does the title say whose tokens these are."""
+    (text,) = show(dataset_folder, 1, str(demo_run[0] / "base"), colour=False)
+    assert "built-in" not in text.splitlines()[0]
+
+
+def test_shown_samples_are_spread_and_hold_an_error() -> None:
+    """Places are evenly apart; of two or more one is an error sample, wherever it is."""
+    assert spread(["clean"] * 10, 5) == [0, 2, 4, 6, 8]
+    assert spread(["clean"] * 2, 5) == [0, 1]
+    assert spread([], 5) == []
+    for place in range(10):
+        origins = ["clean"] * 10
+        origins[place] = "error_correction"
+        for n in range(2, 11):
+            assert place in spread(origins, n)
+            assert len(set(spread(origins, n))) == n
 
 
 def test_trained_tokens_are_green(dataset_folder: Path, dataset: Dataset) -> None:
