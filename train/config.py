@@ -6,7 +6,6 @@ held equal to the schema's by a test.
 
 import difflib
 import importlib.util
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,6 +18,9 @@ from pipeline.schema_errors import findings, json_path
 RECIPES = Path(__file__).parent / "recipes"
 DEMO = RECIPES / "demo.yaml"
 """Settings of the built-in demonstration model, which learns nothing at the learning rate of a real one."""
+
+LARGEST = 2.0**63
+"""No number is as large; a whole one, written 1e300, would still be an integer to the schema."""
 
 INSTALL_HINT = "pip install '.[train]' in the checkout of gui-data-pipeline"
 
@@ -109,8 +111,8 @@ def _check(path: Path, document: Any) -> None:
     for place, message in findings("training", document):
         raise ConfigError(f"{path}: {json_path(place)}", message, _close_key(document, place))
     for place, value in _numbers(document, ()):
-        if not math.isfinite(value):
-            raise ConfigError(f"{path}: {json_path(place)}", f"found {value}, expected a finite number")
+        if not abs(value) < LARGEST:
+            raise ConfigError(f"{path}: {json_path(place)}", f"found {value}, expected a finite number below 2^63")
 
 
 def _check_together(path: Path, config: TrainConfig) -> None:

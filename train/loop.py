@@ -104,7 +104,8 @@ def _fit(
     dataset: Source, out: Path, config: TrainConfig, options: RunOptions, plan: Plan, progress: Progress
 ) -> dict[str, Any]:
     """Train, save, verify; return what `run.json` says about it."""
-    set_seed(options.seed)
+    seed = options.seed % 2**32  # what numpy takes
+    set_seed(seed)
     base, encoder = plan.base, plan.encoder
     adapted = model.add_lora(model.load(base, config.sft), plan.targets, config.lora, config.sft)
     examples = (Examples(dataset, encoder, plan.train), Examples(dataset, encoder, plan.val))
@@ -112,7 +113,7 @@ def _fit(
     arguments = trainer.arguments(
         config,
         folder=str(out / "checkpoints"),
-        seed=options.seed,
+        seed=seed,
         max_steps=options.max_steps,
         precision=plan.precision,
     )

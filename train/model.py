@@ -19,6 +19,12 @@ from .config import INSTALL_HINT, LoraConfig, SftConfig, TrainConfig
 from .lora import Targets, resolve
 from .source import Source
 
+WHOLE = 256 << 20
+"""Bytes from which a weights file is not read whole to be told from another."""
+SAMPLED = 66
+"""Blocks read of such a file, the first and the last among them."""
+BLOCK = 64 << 10
+
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
@@ -53,13 +59,31 @@ def find(model: str | None, dataset: Source, run_folder: Path) -> Base:
 
 
 def files(model: str | None) -> dict[str, str]:
-    """Return what a local model folder holds, so that a changed one is another model; empty for any other."""
+    """Return digests of a local model folder's files, so that a changed one is another model; empty for any other.
+
+    Weights files of WHOLE bytes or more are known by samples, which retrained or converted weights do not share.
+    """
     folder = Path(model) if model else None
     if folder is None or not folder.is_dir():
         return {}
     settings = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.json")}
-    weights = {path.name: f"{path.stat().st_size} bytes" for path in folder.glob("*.safetensors")}
+    weights = {path.name: _digest(path) for path in folder.glob("*.safetensors") if path.is_file()}
     return dict(sorted({**settings, **weights}.items()))
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; of a large one, that of its size, safetensors header and evenly spaced blocks."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if size < WHOLE:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256(str(size).encode())
+        header = int.from_bytes(file.read(8), "little")
+        digest.update(file.read(min(header, WHOLE)))
+        for index in range(SAMPLED):
+            file.seek((size - BLOCK) * index // (SAMPLED - 1))
+            digest.update(file.read(BLOCK))
+    return digest.hexdigest()
 
 
 def processor_of(model: str | None, dataset: Source) -> Any:

@@ -4,9 +4,10 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.apart import keep_apart
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError, MissingExtraError
-from pipeline.place import Where
+from pipeline.place import Place, Where
 
 from .config import INSTALL_HINT, TrainConfig
 from .quiet import quietly
@@ -23,8 +24,6 @@ class RunOptions:
     """Local folder or hub id; None is the built-in demonstration model."""
     max_steps: int | None = None
     """Stop after this many optimizer steps, whatever num_train_epochs says."""
-    show: int = 0
-    """Print this many samples with their trained tokens marked, and train nothing."""
     seed: int = 0
     fresh: bool = False
     """Start over in a folder that holds another run."""
@@ -38,6 +37,9 @@ class RunOptions:
 def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:
     """Train on the dataset and write the run's folder; raises GdpError subclasses, MissingExtraError without torch."""
     require(options.model)
+    keep_apart(Place.of(dataset_path), Place.of(out))
+    if options.model and Path(options.model).is_dir():
+        keep_apart(Place.of(options.model), Place.of(out))
     dataset = Dataset.open(dataset_path)
     _check_splits(dataset)
     with quietly(verbose=options.verbose):

@@ -15,6 +15,9 @@ from .loss import INPUTS
 TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 1e-2}
 """Largest difference of two logits of the same weights, as a share of the largest logit; on a CPU it is 0."""
 
+FLAT = 1e-3
+"""Spread of one position's logits below which they say nothing; even of random weights it is above 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -31,13 +34,15 @@ def verify(
 ) -> Verified:
     """Compare the model in memory with the base and the saved adapter loaded anew.
 
-    Raises StageError if the reloaded model differs from the trained one, if the adapter changes nothing, or if the
-    screenshots change nothing. The trained model's weights are gone afterwards, so that a large one need not fit twice.
+    Raises StageError if the trained model has collapsed, if the reloaded one differs from it, if the adapter changes
+    nothing, or if the screenshots change nothing. The trained model's weights are gone afterwards, so that a large one
+    need not fit twice.
     """
     import peft
 
     trained.eval()
     mine = logits(trained, batch)
+    _check_alive(mine, str(adapter))
     with trained.disable_adapter():
         plain = logits(trained, batch)
     inverted = logits(trained, {**batch, "pixel_values": -batch["pixel_values"]}) if "pixel_values" in batch else None
@@ -50,6 +55,12 @@ def verify(
     found = Verified(_far(again, mine), _far(mine, plain), None if inverted is None else _far(mine, inverted))
     _judge(found, TOLERANCE[precision] * float(mine.abs().max()), str(adapter))
     return found
+
+
+def _check_alive(found: torch.Tensor, where: str) -> None:
+    if float((found.amax(-1) - found.amin(-1)).min()) < FLAT:
+        message = "the model has collapsed: it gives every token the same probability"
+        raise StageError(where, message, "lower learning_rate")
 
 
 def _judge(found: Verified, tolerance: float, where: str) -> None:

@@ -1,26 +1,76 @@
-"""YAML as people mean it: `1e-4` is a number, and a key that stands twice is an error."""
+"""YAML as people mean it: `1e-4` is a number, a date is text, a key that stands twice is an error.
+
+What settings never need is refused, so that no file can do more than be wrong: anchors, aliases, tags, merge keys, keys
+that are no text, deep nesting and integers of more than 64 bits.
+"""
 
 import re
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
+
+DEEPEST = 16
+"""Levels of nesting; the settings have four."""
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML follows YAML 1.1, where `1e-4` is text because it has no dot."""
 
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Return the next node; raises ConstructorError for all that makes YAML more than a tree of plain values."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if event.anchor is not None or getattr(event, "tag", None) is not None:
+            raise _refused("found an anchor, alias or tag, expected plain values", event)
+        if self.depth == DEEPEST:
+            raise _refused(f"nested deeper than {DEEPEST} levels", event)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping; raises ConstructorError where a key stands twice."""
+        """Return the mapping; raises ConstructorError for a key that is no text or stands twice."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
+            if key.tag != "tag:yaml.org,2002:str":
+                raise _refused(f"key {_shown(key)} is no text", key)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+                raise _refused(f"key {_shown(key)} stands twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value; raises ConstructorError for a number or text that nothing else could work with."""
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode()
+            if isinstance(value, int) and value.bit_length() > 63:
+                raise OverflowError
+        except UnicodeEncodeError as error:
+            raise _refused(f"{_shown(node)} holds half a surrogate pair", node) from error
+        except (ValueError, OverflowError) as error:
+            raise _refused(f"{_shown(node)} is no number of 64 bits at most", node) from error
+        return value
 
+
+def _refused(message: str, where: Any) -> ConstructorError:
+    """Return the error at the start of a node or event."""
+    return ConstructorError(None, None, message, where.start_mark)
+
+
+def _shown(node: yaml.Node) -> str:
+    text = ascii(node.value) if isinstance(node, yaml.ScalarNode) else "of several parts"
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
 )
