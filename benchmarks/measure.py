@@ -78,13 +78,13 @@ class _Watch(threading.Thread):
 
 
 def _kilobytes(process: Path) -> tuple[int, int]:
-    """Return the process's share of memory, and the most that it ever held."""
+    """Return the process's share of memory, and all that it holds."""
     try:
-        text = (process / "smaps_rollup").read_text() + (process / "status").read_text()
+        text = (process / "smaps_rollup").read_text()
     except OSError:
         return 0, 0
-    numbers = dict(re.findall(r"^(Pss|VmHWM): +(\d+) kB", text, re.MULTILINE))
-    return int(numbers.get("Pss", 0)), int(numbers.get("VmHWM", 0))
+    numbers = dict(re.findall(r"^(Pss|Rss):\s+(\d+) kB", text, re.MULTILINE))
+    return int(numbers.get("Pss", 0)), int(numbers.get("Rss", 0))
 
 
 def machine(*libraries: str) -> str:

@@ -91,8 +91,8 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for trajectories and results")
-    parser.add_argument("--trajectories", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--trajectories", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     parts = [f"{machine('pillow', 'pyvips-binary', 'pyarrow', 'datasets')}. Whole commands, start-up included; best "

@@ -1,5 +1,7 @@
 """The same job with Hugging Face `datasets.map`, as its users write it: each sample decodes the screenshots it shows.
 
+The result is a Parquet file, as it is for `gdp slice`.
+
 python benchmarks/with_datasets.py HISTORY PROCESSES FOLDER CACHE
 """
 
@@ -46,7 +48,7 @@ def main() -> None:
     datasets.disable_progress_bars()
     rows = datasets.Dataset.from_list(list(samples(folder, history)))
     done = rows.map(prepare, num_proc=processes, cache_file_name=f"{cache}/mapped.arrow")
-    print(len(done))
+    print(done.to_parquet(f"{cache}/mapped.parquet"))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 DAMAGED_HINT = "run the stage that wrote it again, with --fresh"
 
-CACHED_ROW_GROUPS = 8
-"""About 128 MB of screenshots at most."""
+CACHED_ROW_GROUPS = 4
+"""About 64 MB of screenshots at most."""
 OPEN_FILES = 64
 
 
