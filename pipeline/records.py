@@ -41,6 +41,12 @@ class ScrollState(_Record, frozen=True):
     y: float = 0
     max_x: float = 0
     max_y: float = 0
+    exact: bool | None = None
+    """True where scrolling back by the same amount restores the screen to the pixel: no fling, nothing loaded late."""
+    refresh: bool | None = None
+    """True where pulling beyond the top loads the content again."""
+    endless: bool | None = None
+    """True where more is loaded at the end."""
 
 
 class Element(_Record, frozen=True):
@@ -61,6 +67,14 @@ class Element(_Record, frozen=True):
     """True where nothing else covers the element's centre."""
     scroll: ScrollState | None = None
     """Present on elements that scroll."""
+    long_clickable: bool | None = None
+    """True where pressing and holding does something of its own."""
+    wired: bool | None = None
+    """True where a tap is passed on to another element, as by an HTML `label` with `for`."""
+    notifies: bool | None = None
+    """True where a tap on the disabled element shows a message."""
+    radius: float | None = None
+    """Of rounded corners, in pixels of the stored screenshot: the corners of the box lie outside the element."""
 
 
 class Observation(_Record, frozen=True):
@@ -76,6 +90,14 @@ class Observation(_Record, frozen=True):
     """True while an on-screen keyboard is shown."""
     overlay: bool | None = None
     """True while a dialog, menu or sheet lies over the page."""
+    settled: bool | None = None
+    """True where the recorder waited until nothing loaded or moved any more."""
+    shortcuts: bool | None = None
+    """True where keys do something without a focused field: shortcuts, a search that any letter opens."""
+    touch_radius: float | None = None
+    """How far around a control a tap still counts as one on it, in pixels of the stored screenshot."""
+    dynamic: tuple[Box, ...] | None = None
+    """Regions that change on their own: clocks, counters, videos; empty where it is known that there are none."""
     timestamp: float | None = None
 
 

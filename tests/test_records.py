@@ -51,12 +51,13 @@ ACTIONS: list[dict[str, Any]] = [
 ELEMENT = {
     "bbox": BOX, "text": "x", "role": "button", "source": "dom", "parent": 0, "clickable": True, "enabled": True,
     "editable": False, "focused": None, "checked": True, "topmost": True,
-    "scroll": {"x": 1, "y": 2.5, "max_x": 3, "max_y": 4},
+    "scroll": {"x": 1, "y": 2.5, "max_x": 3, "max_y": 4, "exact": True, "refresh": False, "endless": None},
+    "long_clickable": True, "wired": False, "notifies": None, "radius": 2.5,
 }  # fmt: skip
 OBSERVATION = {
     "image": {"path": "0.png", "width": 3, "height": 4, "sha256": "x", "mime": "image/png", "marked": True},
     "elements": [ELEMENT], "text": "x", "app": "x", "activity": "x", "url": "x", "keyboard": False, "overlay": None,
-    "timestamp": 1.5,
+    "settled": True, "shortcuts": False, "touch_radius": 2.5, "dynamic": [BOX], "timestamp": 1.5,
 }  # fmt: skip
 INBOUND = {"kind": "tool_response", "text": "x", "tool": "y"}
 TRAJECTORY: dict[str, Any] = {
