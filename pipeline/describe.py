@@ -72,6 +72,11 @@ def quoted(name: str, lang: Lang) -> str:
     return f"“{name}”" if lang == "zh" else f'"{name}"'
 
 
+def direction(way: str, lang: Lang) -> str:
+    """Return `up`, `down`, `left` or `right` as a word of the language."""
+    return _DIRECTIONS[lang][way]
+
+
 def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
     """Return the action as an imperative sentence; `target` is the text of the element that it lands on.
 

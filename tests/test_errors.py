@@ -1,10 +1,5 @@
-"""Injected errors are truthful: one changed fact of an eligible record, and the guard that speaks of it refuses.
+"""Injected errors are truthful: one changed fact of an eligible record, and the guard that speaks of it refuses."""
 
-Thoughts name what is on the screen, in the goal's language, and never a coordinate.
-"""
-
-import re
-from string import Formatter
 from typing import Any
 
 import msgspec
@@ -13,9 +8,8 @@ import pytest
 from pipeline.actions import Browser, Button, Click
 from pipeline.errors import KINDS, Episode, Proposal, Refusal
 from pipeline.errors.kind import IRREVERSIBLE
-from pipeline.errors.thoughts import CELLS, say
 from pipeline.geometry import centre, contains, distance
-from pipeline.records import Element, ImageRef, Label, Lang, Observation, Screenshot, Step, StepText
+from pipeline.records import Element, ImageRef, Label, Observation, Screenshot, Step, StepText
 from pipeline.screen import interactive
 from pipeline.tables import StepFacts, StepRow
 
@@ -233,44 +227,6 @@ def test_a_repair_without_a_mistake_is_none() -> None:
     assert labelled(s3=Label(role="recovery")) == Refusal("no_labelled_error")
     assert labelled(s2=Label(role="error"), s3=Label(role="recovery", corrects_step=1)) == Refusal("no_labelled_error")
     assert labelled(s1=Label(role="error"), s3=Label(role="recovery", corrects_step=1)) == Refusal("diagnosis_missing")
-
-
-SLOTS = {
-    "tap_dead_wrong": {"wrong"},
-    "tap_dead_right": {"wrong", "target"},
-    "back_wrong": set(),
-    "back_right": {"target"},
-    "labelled_diagnosis": {"slip"},
-}
-NAMES = {"wrong": "{odd} name", "target": "相册", "slip": "Tap “x”"}
-
-
-@pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("cell", SLOTS)
-def test_every_wording_has_its_slots_and_speaks_its_language(cell: str, lang: Lang) -> None:
-    """Eight each, no two alike; no coordinate, nothing that gives the game away."""
-    wordings = CELLS[cell][lang]
-    assert len(set(wordings)) == len(wordings) >= 8
-    for wording in wordings:
-        assert {name for _, name, _, _ in Formatter().parse(wording) if name} == SLOTS[cell]
-        bare = re.sub(r"\{\w+\}", "", wording)
-        assert bool(re.search(r"[\u3400-\u9fff]", bare)) is (lang == "zh")
-        assert bool(re.search(r"[a-z]", bare)) is (lang == "en")
-        assert not re.search(r"[0-9\[\]]|synthetic|inject|label(l)?ed|ground truth|标注|注入|合成", bare, re.IGNORECASE)
-    assert set(CELLS) == set(SLOTS)
-
-
-def test_a_wording_is_drawn_by_seed_and_quotes_the_names() -> None:
-    """All of them come up, and braces in a name are no slots."""
-    for cell, slots in SLOTS.items():
-        names = {slot: NAMES[slot] for slot in slots}
-        for lang in ("en", "zh"):
-            said = {say(cell, lang, 0, n, **names) for n in range(200)}
-            assert len(said) == len(CELLS[cell][lang])
-            for text in said:
-                assert all(name in text for name in names.values())
-    assert say("back_right", "zh", 1, target="x").count("“x”") == 1
-    assert say("back_right", "en", 1, target="x").count('"x"') == 1
 
 
 @pytest.mark.parametrize("text", ["Pay now", "DELETE", "Log out", "sign out", "发送", "清空回收站", "Place order"])

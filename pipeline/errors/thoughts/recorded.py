@@ -1,0 +1,141 @@
+"""Mistakes that the recording itself contains: a tap without effect, a page visited for nothing, a labelled slip.
+
+`slip` is the sentence of the recorded action, as `describe.sentence` or the source words it.
+"""
+
+from pipeline.records import Lang
+
+CELLS: dict[str, dict[Lang, tuple[str, ...]]] = {
+    "mined_noop_right": {
+        "en": (
+            "The screen did not change after the last action ({slip}). I'll use {target} now.",
+            "Nothing came of the last action ({slip}): I see the same page. The next try is {target}.",
+            "My last action ({slip}) had no effect, so I go for {target}.",
+            "The page looks exactly as before, so the last action ({slip}) did not work. I take {target}.",
+            "There was no reaction to the last action ({slip}). I'll operate {target}.",
+            "The last action ({slip}) changed nothing that I can see. I continue with {target}.",
+            "I still see the same screen; the last action ({slip}) failed. What I need is {target}.",
+            "The last action ({slip}) went nowhere. I'll turn to {target}.",
+        ),
+        "zh": (
+            "上一步（{slip}）之后屏幕没有变化。现在使用{target}。",
+            "上一步（{slip}）没有结果，看到的还是同一个页面。接下来试{target}。",
+            "上一步（{slip}）没有效果，改为操作{target}。",
+            "页面和之前完全一样，说明上一步（{slip}）没有起作用。使用{target}。",
+            "上一步（{slip}）没有引起任何反应，改用{target}。",
+            "上一步（{slip}）看不到任何变化，继续操作{target}。",
+            "屏幕还是原样，上一步（{slip}）失败了。需要的是{target}。",
+            "上一步（{slip}）没有成功，转而操作{target}。",
+        ),
+    },
+    "mined_noop_right_plain": {
+        "en": (
+            "The screen did not change after the last action ({slip}). I do it differently now.",
+            "Nothing came of the last action ({slip}): I see the same page. I try again.",
+            "My last action ({slip}) had no effect, so I take another way.",
+            "The page looks exactly as before, which means that the last action ({slip}) did not work. I correct it.",
+            "There was no reaction to the last action ({slip}). I'll act again.",
+            "The last action ({slip}) changed nothing that I can see. I need another attempt.",
+            "I still see the same screen; the last action ({slip}) failed. I change what I do.",
+            "The last action ({slip}) went nowhere. I'll make up for it.",
+        ),
+        "zh": (
+            "上一步（{slip}）之后屏幕没有变化。换一种做法。",
+            "上一步（{slip}）没有结果，看到的还是同一个页面。再试一次。",
+            "上一步（{slip}）没有效果，换一个操作。",
+            "页面和之前完全一样，说明上一步（{slip}）没有起作用，需要纠正。",
+            "上一步（{slip}）没有引起任何反应，重新操作。",
+            "上一步（{slip}）看不到任何变化，需要再操作一次。",
+            "屏幕还是原样，上一步（{slip}）失败了，改变做法。",
+            "上一步（{slip}）没有成功，重新来过。",
+        ),
+    },
+    "mined_detour_escape": {
+        "en": (
+            "The last action ({slip}) led to a page that the task does not need. I go back.",
+            "This is not the right page: the last action ({slip}) was a mistake. I leave it.",
+            "What opened after the last action ({slip}) does not help. I return to the page before.",
+            "I ended up in the wrong place with the last action ({slip}), so I go back first.",
+            "The last action ({slip}) opened something else than I wanted. I have to return.",
+            "Nothing on this page belongs to the task; the last action ({slip}) was wrong. Going back.",
+            "I see an unrelated page after the last action ({slip}). I'll go back to where I was.",
+            "The last action ({slip}) took me off the path. I return before I go on.",
+        ),
+        "zh": (
+            "上一步（{slip}）进入了任务不需要的页面，返回。",
+            "这不是正确的页面，上一步（{slip}）是误操作。离开这里。",
+            "上一步（{slip}）打开的内容没有帮助，回到之前的页面。",
+            "上一步（{slip}）走到了错误的地方，先返回。",
+            "上一步（{slip}）打开的不是想要的内容，需要退回去。",
+            "这个页面和任务无关，上一步（{slip}）错了，返回。",
+            "上一步（{slip}）之后看到的是无关的页面，回到原来的位置。",
+            "上一步（{slip}）偏离了方向，先返回再继续。",
+        ),
+    },
+    "mined_detour_retry": {
+        "en": (
+            "I am back where I was before the detour ({slip}). The right way on is {target}.",
+            "The earlier page is showing again; the detour ({slip}) was no use. I take {target} this time.",
+            "Having returned, I know that the detour ({slip}) was wrong. I use {target}.",
+            "Back on the page before. Instead of repeating the detour ({slip}) I choose {target}.",
+            "This is the page that I left with the detour ({slip}). What I need here is {target}.",
+            "The detour ({slip}) did not help, and I am at the start of it again. I'll tap {target}.",
+            "I see the page from before the detour ({slip}). {target} is the one to take.",
+            "After the detour ({slip}) I am back; now I go on with {target}.",
+        ),
+        "zh": (
+            "已经回到走错之前的页面（{slip}）。正确的是{target}。",
+            "又看到了之前的页面，刚才走错的一步（{slip}）没有用。这次选择{target}。",
+            "退回之后可以确定刚才那一步（{slip}）不对，使用{target}。",
+            "回到了上一个页面，不再重复刚才的错误（{slip}），改选{target}。",
+            "这就是刚才走错时离开的页面（{slip}），这里需要的是{target}。",
+            "刚才走错的一步（{slip}）没有帮助，现在回到原处，点击{target}。",
+            "看到的是走错之前的页面（{slip}），应该选{target}。",
+            "走错之后（{slip}）已经退回，现在从{target}继续。",
+        ),
+    },
+    "mined_detour_retry_plain": {
+        "en": (
+            "I am back where I was before the detour ({slip}). I go the right way now.",
+            "The earlier page is showing again; the detour ({slip}) was no use. I choose differently.",
+            "Having returned, I know that the detour ({slip}) was wrong. I take the other way.",
+            "Back on the page before. I do not repeat the detour ({slip}) and go on.",
+            "This is the page that I left with the detour ({slip}). I continue from here.",
+            "The detour ({slip}) did not help, and I am at the start of it again. I do the right step.",
+            "I see the page from before the detour ({slip}). Another control is the one to take.",
+            "After the detour ({slip}) I am back; now I go on with the task.",
+        ),
+        "zh": (
+            "已经回到走错之前的页面（{slip}）。现在走正确的路。",
+            "又看到了之前的页面，刚才走错的一步（{slip}）没有用。重新选择。",
+            "退回之后可以确定刚才那一步（{slip}）不对，换另一条路。",
+            "回到了上一个页面，不再重复刚才的错误（{slip}），继续任务。",
+            "这就是刚才走错时离开的页面（{slip}），从这里继续。",
+            "刚才走错的一步（{slip}）没有帮助，现在回到原处，做正确的操作。",
+            "看到的是走错之前的页面（{slip}），应该用另一个控件。",
+            "走错之后（{slip}）已经退回，现在继续完成任务。",
+        ),
+    },
+    "labelled_diagnosis": {
+        "en": (
+            "The last action ({slip}) did not bring what the task needs, so it was a mistake.",
+            "What I see now shows that the last action ({slip}) was wrong.",
+            "My last action ({slip}) went wrong: this is not what I wanted.",
+            "After the last action ({slip}) the screen is not the one that I need.",
+            "That last action ({slip}) was not the right one, as this screen shows.",
+            "I can see that the last action ({slip}) led me off the path.",
+            "The screen tells me that the last action ({slip}) was a slip.",
+            "This is not where I should be: the last action ({slip}) was wrong.",
+        ),
+        "zh": (
+            "上一步（{slip}）没有得到任务需要的结果，是个错误。",
+            "从现在的屏幕看，上一步（{slip}）做错了。",
+            "上一步（{slip}）出了错，这不是想要的。",
+            "上一步（{slip}）之后，屏幕并不是需要的那个。",
+            "现在的屏幕说明上一步（{slip}）不对。",
+            "可以看出上一步（{slip}）偏离了方向。",
+            "屏幕显示上一步（{slip}）是误操作。",
+            "这里不是该到的地方，上一步（{slip}）错了。",
+        ),
+    },
+}
