@@ -1,6 +1,7 @@
 """Write the parts of the documentation that the program itself knows: `make docs`. tests/test_docs.py compares them.
 
 - docs/cli.md: the help of every command.
+- docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
 - README.md: the file tree, and the output of the first three stages on sample_data.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli import main as gdp
+from pipeline.importers import IMPORTERS, REASONS, Option
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,6 +26,7 @@ STAGES = (
 TREE = {
     "pipeline/cli.py": "the `gdp` command: parse, run, report, exit",
     "pipeline/records.py": "trajectory, step, observation, element, turn, sample; `actions.py`: the action space",
+    "pipeline/import_trajectories.py": "other formats to trajectories, a module each in `importers/`",
     "pipeline/trajectories.py": "read and check recorded trajectories",
     "pipeline/slice.py": "stage 1, its shards in `slice_shard.py`; `compose.py` makes a sample",
     "pipeline/augment_errors.py": "stage 2, its shards in `augment_shard.py`",
@@ -46,13 +49,35 @@ TREE = {
 def cli_reference() -> str:
     """Return docs/cli.md."""
     parts = ["# Command line\n\nWritten by `make docs` from the program's own help.\n"]
-    context = click.Context(gdp, info_name="gdp", max_content_width=100, terminal_width=100)
+    context = click.Context(gdp, info_name="gdp", terminal_width=100, **gdp.context_settings)
     parts.append(f"## gdp\n\n```\n{gdp.get_help(context)}\n```\n")
     for name in gdp.list_commands(context):
         command = gdp.commands[name]
-        child = click.Context(command, info_name=f"gdp {name}", max_content_width=100, terminal_width=100)
+        child = click.Context(command, info_name=f"gdp {name}", terminal_width=100, **gdp.context_settings)
         parts.append(f"## gdp {name}\n\n```\n{command.get_help(child)}\n```\n")
     return "\n".join(parts)
+
+
+def formats() -> str:
+    """Return the table of formats."""
+    lines = ["| format | reads | kept | lost | options | tried on |", "|---|---|---|---|---|---|"]
+    for name, each in IMPORTERS.items():
+        options = "<br>".join(map(_option, each.options))
+        cells = (f"`{name}`", each.meaning, each.kept, each.lost, options or "none", each.tried_on)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _option(option: Option) -> str:
+    choices, default = "\\|".join(option.choices), option.default
+    wanted = "required" if default is None else f"default {default}"
+    return f"`--{option.name.replace('_', '-')} {choices}` ({wanted}): {option.meaning}"
+
+
+def import_reasons() -> str:
+    """Return the table of what an importer refuses."""
+    lines = ["| code | what was found |", "|---|---|", *(f"| `{code}` | {text} |" for code, text in REASONS.items())]
+    return "\n".join(lines)
 
 
 def tree() -> str:
@@ -94,6 +119,9 @@ def between(text: str, name: str) -> str:
 def main() -> None:
     """Write everything."""
     (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    for page, name, content in (("formats", "formats", formats()), ("reasons", "import", import_reasons())):
+        file = ROOT / "docs" / f"{page}.md"
+        file.write_text(replaced(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
     readme = ROOT / "README.md"
     text = replaced(readme.read_text(encoding="utf-8"), "tree", tree())
     training = re.search(r"^\$ gdp train demo/clean -o demo/run\n.*?(?=\n```)", text, flags=re.DOTALL | re.MULTILINE)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXAMPLE = """\b
+  gdp import FORMAT RECORDINGS -o trajectories      (gdp import --list)
   gdp slice TRAJECTORIES -o sliced
   gdp augment-errors sliced -o augmented
   gdp validate augmented -o clean
@@ -77,7 +78,7 @@ def _stop(signum: int, frame: object) -> NoReturn:
 def main() -> None:
     """Turn recorded GUI-agent trajectories into proven training samples, and train on them.
 
-    Four stages, each reading what the one before it wrote.
+    An import of other people's formats and four stages, each reading what the one before it wrote.
     """
 
 
@@ -180,6 +181,37 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
     if out is not None:
         click.echo(out)
     sys.exit(report.exit_code)
+
+
+@main.command("import")
+@click.argument("name", metavar="FORMAT", required=False)
+@click.argument("source", required=False)
+@click.option("-o", "--output", "out", help="New folder or URL for the trajectories.")
+@click.option("--list", "listed", is_flag=True, help="Print the formats, with their options, and stop.")
+@click.option("--scroll-means", help="What moves in the direction that a scroll names: content or finger.")
+@shared_options
+def import_command(
+    *, name: str | None, source: str | None, out: str | None, listed: bool, fresh: bool, quiet: bool, form: str,
+    verbose: bool, **options: str | None,
+) -> None:  # fmt: skip
+    """Turn recordings of another FORMAT into trajectories.
+
+    SOURCE is a folder, or one file of it. What the format does not say is asked for by an option, never guessed.
+    """
+    from . import import_trajectories as stage
+
+    if listed:
+        click.echo(stage.listing())
+        return
+    for what, given in (("FORMAT", name), ("SOURCE", source), ("-o", out)):
+        if given is None:
+            raise ConfigError(what, "found none, expected gdp import FORMAT SOURCE -o OUT", "gdp import --list")
+    assert name is not None
+    assert source is not None
+    config = stage.ImportConfig(name, {option: value for option, value in options.items() if value is not None})
+    shown = not quiet and _on_terminal()
+    report = stage.run(source_place(source), out or "", config, fresh=fresh, progress=shown)
+    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
 
 
 @main.command("slice")

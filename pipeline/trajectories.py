@@ -20,6 +20,12 @@ from .records import Observation, Step, Trajectory
 from .schema_errors import findings, json_path
 
 FILE_NAME = "trajectory.json"
+REJECTED_NAME = "rejected.jsonl"
+"""What `gdp import` refused; no trajectories."""
+IMPORT_REPORT = "import.json"
+"""The last file that `gdp import` writes."""
+IMPORT_STATE = ".gdp/import.json"
+"""There while an import runs, and after one that did not finish."""
 
 
 class Document(Struct, frozen=True):
@@ -111,6 +117,9 @@ def find(source: Place) -> list[Document]:
     if source.local is not None and not source.local.is_dir():
         folder = source.local.parent
         raise InputError(str(source), "found a file, expected a folder of trajectories", f"try {folder}")
+    if source.size(IMPORT_STATE) is not None:
+        message = "found an import that did not finish, expected a finished one"
+        raise InputError(str(source), message, "run the same `gdp import` again; it goes on from there")
     documents = [document for name in _files(source) for document in _documents(source, name)]
     if not documents:
         hint = None
@@ -140,16 +149,21 @@ def glance(source: Place, document: Document) -> Glance:
 
 
 def load(source: Place, document: Document) -> Loaded:
-    """Read and check one trajectory; problems are returned, not raised.
-
-    The typed decoder accepts exactly what the JSON Schema accepts (a test holds both together) at a hundredth of the
-    cost, so the schema is asked only about documents that the decoder refuses: to say what is wrong, and where.
-    """
+    """Read and check one trajectory; problems are returned, not raised."""
     try:
         data = document.read(source)
     except OSError as error:
         message = f"found a file that cannot be read ({error.strerror or error}), expected a JSON object"
         return Loaded(document, None, (Problem("unreadable", document.where, message),))
+    return check(document, data)
+
+
+def check(document: Document, data: bytes) -> Loaded:
+    """Decode and check the text of one trajectory; problems are returned, not raised.
+
+    The typed decoder accepts exactly what the JSON Schema accepts (a test holds both together) at a hundredth of the
+    cost, so the schema is asked only about documents that the decoder refuses: to say what is wrong, and where.
+    """
     try:
         trajectory = msgspec.json.decode(data, type=Trajectory)
     except msgspec.ValidationError as refusal:
@@ -179,7 +193,12 @@ def _files(source: Place) -> list[str]:
         for path in paths
         if (path.name == FILE_NAME or path.suffix == ".jsonl") and not any(part.startswith(".") for part in path.parts)
     )
-    return [path.as_posix() for path in sorted(wanted, key=lambda path: path.parts)]
+    return [path.as_posix() for path in sorted(wanted, key=lambda path: path.parts) if not _is_refuse(source, path)]
+
+
+def _is_refuse(source: Place, path: PurePosixPath) -> bool:
+    """Tell whether the file is the list of what an import refused, which stands beside its report."""
+    return path.name == REJECTED_NAME and source.size(str(path.with_name(IMPORT_REPORT))) is not None
 
 
 def _documents(source: Place, name: str) -> Iterator[Document]:

@@ -52,10 +52,10 @@ def test_help_shows_the_stages_in_order_and_a_chain() -> None:
     """Help shows the stages in order and a chain."""
     done = build.gdp("--help")
     assert done.returncode == 0
-    at = [done.stdout.index(f"\n  {name} ") for name in ("slice", "augment-errors", "validate", "train")]
+    at = [done.stdout.index(f"\n  {name} ") for name in ("import", "slice", "augment-errors", "validate", "train")]
     assert at == sorted(at)
     assert "gdp slice TRAJECTORIES -o sliced | gdp augment-errors - -o augmented" in done.stdout
-    assert list(main.commands) == ["slice", "augment-errors", "validate", "train"]
+    assert list(main.commands) == ["import", "slice", "augment-errors", "validate", "train"]
     assert build.gdp("--version").stdout.startswith("gdp, version 0.")
 
 

@@ -67,7 +67,12 @@ def test_the_readmes_trajectory_is_one() -> None:
 
 def test_links_lead_somewhere() -> None:
     """Relative links of the Markdown files exist."""
-    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "sample_data" / "README.md"):
+    for file in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "docs" / "formats.md",
+        ROOT / "sample_data" / "README.md",
+    ):
         for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 
@@ -76,6 +81,13 @@ def test_the_changelog_has_an_entry() -> None:
     """The newest section of the changelog is not empty."""
     newest = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1]
     assert newest.count("\n- ") >= 1
+
+
+def test_formats_and_their_refusals_are_those_of_the_importers() -> None:
+    """The tables are what `make docs` writes."""
+    for page, name, content in (("formats", "formats", generate.formats()),
+                                ("reasons", "import", generate.import_reasons())):  # fmt: skip
+        assert generate.between((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), name) == content
 
 
 def test_every_reason_is_explained() -> None:
@@ -88,5 +100,6 @@ def test_every_reason_is_explained() -> None:
     given = {code for source in sources for pattern in patterns for code in re.findall(pattern, source, re.MULTILINE)}
     page = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
     assert {code for code in given if f"`{code}`" not in page} == set()
+    page = page.replace(generate.between(page, "import"), "")  # a table of its own, held by the test below
     explained = set(re.findall(r"`(\w+)`", page)) - set(CHECKS)
     assert explained - given == set()

@@ -1,0 +1,16 @@
+"""Other people's formats: each is a module here and a line in `IMPORTERS`."""
+
+from .album import Album
+from .folder import SourceFolder
+from .importer import Episode, Importer, Option, numbered, steps_of
+from .jsonl import Jsonl
+from .refusal import REASONS, Refusal, Refused
+
+IMPORTERS: dict[str, Importer] = {
+    "jsonl": Jsonl(),
+}
+
+__all__ = [
+    "IMPORTERS", "REASONS", "Album", "Episode", "Importer", "Option", "Refusal", "Refused", "SourceFolder", "numbered",
+    "steps_of",
+]  # fmt: skip

@@ -1,0 +1,95 @@
+"""The pictures of one episode: named by their order, their real size looked up, turned upright where EXIF says so.
+
+A picture that is missing or broken costs its step, and all after it, only where the source does not say how large the
+screen was: where it does, the step stays as history, and `gdp slice` refuses what would show the picture.
+"""
+
+import hashlib
+import io
+from collections import Counter
+
+from PIL import Image
+
+from pipeline import images
+from pipeline.engines.pillow import ORIENTATION, look
+from pipeline.images import MAX_PIXELS, ImageProblem
+from pipeline.records import Screenshot
+
+from .folder import SourceFolder
+from .refusal import Refusal, Refused
+
+_SUFFIX = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
+
+class Album:
+    """Collects the pictures that the record `file` names, relative to `folder`; an equal one is stored once."""
+
+    def __init__(self, source: SourceFolder, file: str, folder: str = "") -> None:
+        self.file = file
+        self.pictures: dict[str, bytes] = {}
+        """File name to bytes."""
+        self.notes: Counter[str] = Counter()
+        """What was mended."""
+        self.refusals: list[Refusal] = []
+        """Screenshots that are missing or broken, of steps that are kept."""
+        self._source = source
+        self._folder = folder
+        self._known: dict[str, Screenshot] = {}
+
+    def find(
+        self, path: str, record: str, *, recorded: tuple[int, int] | None = None, marked: bool = False
+    ) -> Screenshot:
+        """Take the picture that the record names by its path; `recorded` is its size, if the source states it.
+
+        Raises Refused where there is none and its size is unknown.
+        """
+        try:
+            return self.add(self._source.picture(self._folder, path), marked=marked)
+        except Refused as refused:
+            if recorded is None or min(recorded) < 1:
+                raise
+            self.refusals.append(refused.at("screenshot", self.file, record))
+            return Screenshot(f"missing-{len(self.refusals)}.png", *recorded, marked=marked)
+
+    def add(self, data: bytes, *, marked: bool = False) -> Screenshot:
+        """Take a picture as it is, upright; raises Refused where it is none."""
+        try:
+            header = images.header(data)
+            size = (header.width, header.height)
+            if not header.plain and Image.Image.getexif(look(data)).get(ORIENTATION, 1) != 1:
+                picture = images.decode(data)
+                data, size, form = _png(picture), picture.size, "png"
+                self.notes["screenshot turned upright"] += 1
+            else:
+                form = header.format
+        except ImageProblem as problem:
+            raise Refused.of(problem) from None
+        return self._stored(data, size, form, marked)
+
+    def add_pixels(
+        self, data: bytes, width: int, height: int, *, mode: str = "RGB", marked: bool = False
+    ) -> Screenshot:
+        """Take raw pixels, row by row, and store them as PNG; raises Refused where their number is wrong."""
+        channels = len(mode)
+        if width < 1 or height < 1 or width * height > MAX_PIXELS:
+            raise Refused("image_too_large", f"{width}x{height}", f"from 1 to {MAX_PIXELS} pixels")
+        if len(data) != width * height * channels:
+            raise Refused("image_broken", f"{len(data)} bytes of pixels", f"{width * height * channels}")
+        picture = Image.frombytes(mode, (width, height), data)
+        self.notes["screenshot encoded as PNG"] += 1
+        return self._stored(_png(picture), (width, height), "png", marked)
+
+    def _stored(self, data: bytes, size: tuple[int, int], form: str, marked: bool) -> Screenshot:
+        sha256 = hashlib.sha256(data).hexdigest()
+        key = f"{sha256} {marked}"
+        if key not in self._known:
+            name = f"{len(self.pictures):03d}.{_SUFFIX[form]}"
+            self.pictures[name] = data
+            self._known[key] = Screenshot(name, *size, sha256=sha256, mime=f"image/{form}", marked=marked)
+        return self._known[key]
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
