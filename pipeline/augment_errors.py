@@ -80,6 +80,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=contract,
         image=manifest.image,
+        slicing=manifest.slicing,
         system_prompt=manifest.system_prompt,
     )
     return execute(plan, out, tasks, augment_shard, running)

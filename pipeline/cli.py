@@ -220,6 +220,7 @@ def import_command(
 @click.option("--layout", default="mai-ui", show_default=True, help="Model family: mai-ui or qwen3-vl.")
 @click.option("--history-images", type=int, help="Screenshots in a sample at most.  [default: the layout's]")
 @click.option("--max-pixels", type=int, help="Area of a screenshot at most.  [default: 1280 image tokens]")
+@click.option("--max-dim", type=int, help="Long side of a screenshot at most, in pixels, whatever its area.")
 @click.option(
     "--image-format", type=click.Choice(["jpeg", "png", "webp"]), default="jpeg", show_default=True,
     help="How resized screenshots are stored; others keep their bytes.",
@@ -228,7 +229,11 @@ def import_command(
     "--image-engine", default="auto", show_default=True,
     help="vips, pillow (the reference, slower) or auto: the fastest that is installed.",
 )  # fmt: skip
-@click.option("--val-fraction", type=float, default=0.2, show_default=True, help="Share of the goals held out.")
+@click.option("--val-fraction", type=float, default=0.2, show_default=True, help="Share of the groups held out.")
+@click.option(
+    "--split-by", type=click.Choice(["trajectory", "task", "app"]), default="task", show_default=True,
+    help="What is held out as a whole; near-duplicates stay together in any case.",
+)  # fmt: skip
 @click.option("--shard-size", type=int, default=32, show_default=True, help="Trajectories in a shard.")
 @click.option(
     "--system-prompt", type=click.Path(path_type=Path), help="Text file with the system prompt to use instead."

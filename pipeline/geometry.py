@@ -39,6 +39,30 @@ def smart_resize(width: int, height: int, *, factor: int, min_pixels: int, max_p
     return new_width, new_height
 
 
+def model_size(
+    width: int, height: int, *, factor: int, min_pixels: int, max_pixels: int, max_dim: int | None = None
+) -> tuple[int, int]:
+    """Return the (width, height) in pixels at which a screenshot is stored: `smart_resize`, within a long side too.
+
+    The processors know no limit of the long side; a screenshot brought within `max_dim` beforehand passes them
+    unchanged, as both sides are multiples of `factor` and the area is within theirs. Rounding is down, as theirs is
+    where they shrink, so a smaller limit never makes a side longer. Raises ValueError where the aspect ratio exceeds
+    200, or where what is left within `max_dim` has fewer than `min_pixels`.
+
+    >>> model_size(1080, 2400, factor=32, min_pixels=65536, max_pixels=1280 * 32 * 32, max_dim=1024)
+    (448, 1024)
+    """
+    size = smart_resize(width, height, factor=factor, min_pixels=min_pixels, max_pixels=max_pixels)
+    if max_dim is None or max(size) <= max_dim:
+        return size
+    longest = max_dim // factor
+    within = (max(1, side * longest // max(width, height)) * factor for side in (width, height))
+    new_width, new_height = (min(pair) for pair in zip(size, within, strict=True))
+    if new_width * new_height < min_pixels:
+        raise ValueError(f"{new_width}x{new_height} pixels within {max_dim} a side, expected {min_pixels} pixels")
+    return new_width, new_height
+
+
 def to_grid(point: Point, scale: int) -> list[int]:
     """Return the point on the integer grid 0..scale; exact for numbers that came from that grid.
 

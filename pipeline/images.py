@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from . import engines
 from .engines import Header, ImageFormat, Size, UnreadableError
 from .engines.pillow import DECODER_ERRORS, ORIENTATION, PillowEngine, look
-from .geometry import smart_resize
+from .geometry import model_size, smart_resize
 from .place import Place
 
 MAX_PIXELS = 40_000_000
@@ -43,6 +43,13 @@ class Plan(Struct, frozen=True):
     quality: int = 95
     engine: str = "pillow"
     """One of `pipeline.engines.ENGINES`."""
+    max_dim: int | None = None
+    """The long side at most, in pixels."""
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What the model's own processor keeps to."""
+        return {"factor": self.factor, "min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
 
 
 class Stored(Struct, frozen=True):
@@ -126,7 +133,7 @@ def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | N
             picture.check()  # a broken picture is called broken, whatever its size
             found, expected = f"{picture.size[0]}x{picture.size[1]}", f"{width}x{height} as recorded"
             raise ImageProblem("image_size", f"found {found}, expected {expected}")
-        size = _final_size(width, height, plan)
+        size = final_size(width, height, plan)
         source = sha256 or hashlib.sha256(data).hexdigest()
         if size == picture.size and picture.faithful:
             picture.check()
@@ -137,13 +144,13 @@ def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | N
     return Stored(encoded, hashlib.sha256(encoded).hexdigest(), *size, plan.format, source, width, height)
 
 
-def _final_size(width: int, height: int, plan: Plan) -> Size:
-    limits = {"factor": plan.factor, "min_pixels": plan.min_pixels, "max_pixels": plan.max_pixels}
+def final_size(width: int, height: int, plan: Plan) -> Size:
+    """Return the size at which a screenshot is stored; raises ImageProblem if its shape has none."""
     try:
-        size = smart_resize(width, height, **limits)
+        size = model_size(width, height, **plan.limits, max_dim=plan.max_dim)
     except ValueError as error:
         raise ImageProblem("image_aspect", f"found {error}") from None
-    if smart_resize(*size, **limits) != size or (plan.format == "webp" and max(size) > WEBP_SIDE):
+    if smart_resize(*size, **plan.limits) != size or (plan.format == "webp" and max(size) > WEBP_SIDE):
         message = f"found {width}x{height}, expected a shape that fits {plan.max_pixels} pixels in one resize"
         raise ImageProblem("image_aspect", message)
     return size

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 MANIFEST = "manifest.json"
 TABLES = ("steps", "images", "samples", "rejected")
 
-Stage = Literal["slice", "augment-errors", "validate"]
+Stage = Literal["slice", "normalize", "augment-errors", "validate"]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -29,8 +29,30 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     min_pixels: Positive
     max_pixels: Positive
     """Area of a picture at most; divided by factor squared it is the number of tokens."""
+    max_dim: Positive | None
+    """Long side of a picture at most; None where only the area is limited."""
     history_images: Positive
     """Screenshots that a sample shows at most, the current one included."""
+
+
+class Slicing(Struct, frozen=True, forbid_unknown_fields=True):
+    """How trajectories were cut into samples, and which of them stand on the same side of the split."""
+
+    mode: Literal["step", "window", "subtask"] = "step"
+    """A sample for each decision; one for several in a row; one for each decision, its goal the sub-task's."""
+    window: Positive | None = None
+    """Decisions in a window at most."""
+    stride: Positive | None = None
+    """Decisions from the start of one window to that of the next at most."""
+    min_history: Count = 0
+    """Steps before a decision at least, or it is not trained."""
+    max_history: Count | None = None
+    """Steps that are told before a decision, or before a window, at most."""
+    max_tokens: Positive | None = None
+    """Tokens of a sample at most, screenshots and frame included."""
+    tokenizer: str | None = None
+    """SHA-256 of the tokenizer that counted them; None where each byte of text counted as one."""
+    split_by: Literal["trajectory", "task", "app"] = "task"
 
 
 class Shard(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +96,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     config: dict[str, Any]
     input: dict[str, str]
     contract: Contract
+    slicing: Slicing
     system_prompt: str | None
     """Replaces the layout's own where it is set."""
     image: dict[str, Any]

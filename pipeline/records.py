@@ -160,6 +160,10 @@ class Step(_Record, frozen=True):
     alternatives: tuple[tuple[Action, ...], ...] = ()
     execution: Execution | None = None
     label: Label = Label()
+    subgoal: str | None = None
+    """The part of the goal that the step serves; steps in a row with the same text are one sub-task."""
+    milestone: bool | None = None
+    """True where the step reaches something that every way to the goal has to reach."""
     extra: str | None = None
 
 
@@ -281,8 +285,11 @@ class Sample(_Record, frozen=True):
     images: tuple[ImageRef, ...]
     turns: Annotated[tuple[Turn, ...], Meta(min_length=1)]
     target: Target
+    """The last trained decision, which is the last turn's."""
     text_tokens_estimate: Index
     image_tokens: Index
     provenance: dict[str, str] = field(default_factory=dict)
     origin: Literal["clean", "error_correction"] = "clean"
     error_kind: str | None = None
+    earlier_targets: tuple[Target, ...] = ()
+    """Of a window the trained decisions before the last, in order."""

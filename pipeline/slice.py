@@ -10,25 +10,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from . import engines, layouts, seeds
+from . import engines, layouts
 from .apart import keep_apart
 from .compose import Setting
-from .describe import same_goal
 from .engines import Engine, ImageFormat
 from .exceptions import ConfigError
+from .glance import Glance, glance
 from .images import ImageProblem, Plan, read
 from .layouts.layout import contract
+from .manifest import Slicing
 from .place import Place, Where
-from .records import Split
 from .report import StageReport
+from .resolution import largest_area
+from .shards import ShardResult
 from .slice_shard import SliceTask, slice_shard
+from .split import BY, By, Sides, draw
 from .stage import Plan as StagePlan
 from .stage import Running, execute
 from .tables import to_json
-from .trajectories import Glance, find, glance
-
-IMAGE_TOKENS = 1280
-"""Tokens of a screenshot at most, unless --max-pixels says otherwise."""
+from .trajectories import find
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,17 @@ class SliceConfig:
     history_images: int | None = None
     """Screenshots in a sample at most, the current one included; None is the layout's own number."""
     max_pixels: int | None = None
-    """Area of a screenshot at most; None is 1280 image tokens."""
+    """Area of a screenshot at most; None is 1280 image tokens, or what `max_dim` allows."""
+    max_dim: int | None = None
+    """Long side of a screenshot at most, in pixels."""
     image_format: ImageFormat = "jpeg"
     """How resized screenshots are stored."""
     image_engine: str = "auto"
     """What decodes, resizes and encodes screenshots; `auto` is the fastest that is installed."""
     val_fraction: float = 0.2
-    """Share of the goals whose trajectories go to the split `val`."""
+    """Share of the groups whose trajectories go to the split `val`."""
+    split_by: By = "task"
+    """What is kept on one side of the split as a whole."""
     system_prompt: str | None = None
     """Text of the system prompt instead of the layout's own."""
     shard_size: int = 32
@@ -62,10 +66,9 @@ class SliceConfig:
             raise ConfigError("--val-fraction", f"found {self.val_fraction}, expected a share from 0 to below 1")
         if self.shard_size < 1:
             raise ConfigError("--shard-size", f"found {self.shard_size}, expected at least 1")
-        if self.max_pixels is not None and self.max_pixels < 2 * layout.min_pixels:
-            # Closer to the family's own least area, not every shape has a size that its processor leaves alone.
-            message = f"found {self.max_pixels}, expected at least {2 * layout.min_pixels}"
-            raise ConfigError("--max-pixels", message)
+        if self.split_by not in BY:
+            raise ConfigError("--split-by", f"found {self.split_by!r}, expected one of {', '.join(BY)}")
+        largest_area(layout, self.max_pixels, self.max_dim)
 
     def engine(self) -> Engine:
         """Return the image engine; raises ConfigError if there is no such one."""
@@ -80,9 +83,18 @@ class SliceConfig:
     def image_plan(self) -> Plan:
         """Return how screenshots are stored."""
         layout = layouts.get(self.layout)
-        largest = IMAGE_TOKENS * layout.factor**2 if self.max_pixels is None else self.max_pixels
-        engine = self.engine().name
-        return Plan(layout.factor, layout.min_pixels, largest, self.image_format, engine=engine)
+        return Plan(
+            factor=layout.factor,
+            min_pixels=layout.min_pixels,
+            max_pixels=largest_area(layout, self.max_pixels, self.max_dim),
+            format=self.image_format,
+            engine=self.engine().name,
+            max_dim=self.max_dim,
+        )
+
+    def slicing(self) -> Slicing:
+        """Return how trajectories are cut."""
+        return Slicing(split_by=self.split_by)
 
 
 def run(source: Where, out: Where, config: SliceConfig, running: Running) -> StageReport:
@@ -93,10 +105,13 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
     glances = [glance(source, document) for document in documents]
     layout, setting, image_plan = layouts.get(config.layout), config.setting(), config.image_plan()
     engine = {"name": config.engine().name, **config.engine().versions()}
-    agreed = contract(layout, max_pixels=image_plan.max_pixels, history_images=setting.history_images)
-    fingerprint = _fingerprint(source, glances, running.workers)
+    agreed = contract(
+        layout, max_pixels=image_plan.max_pixels, max_dim=config.max_dim, history_images=setting.history_images
+    )
+    fingerprint, pictures = _look(source, glances, running.workers)
+    sides = draw(glances, pictures, config.split_by, config.val_fraction, config.seed)
     metadata = {"stage": "slice", "contract": to_json(agreed)}
-    tasks = list(_tasks(source.absolute(), out.absolute(), glances, config, fingerprint, metadata))
+    tasks = list(_tasks(source.absolute(), out.absolute(), glances, sides, config, fingerprint, metadata))
     plan = StagePlan(
         stage="slice",
         seed=config.seed,
@@ -104,66 +119,69 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
             "layout": config.layout,
             "history_images": setting.history_images,
             "max_pixels": image_plan.max_pixels,
+            "max_dim": config.max_dim,
             "image_format": config.image_format,
             "image_engine": engine,
             "val_fraction": config.val_fraction,
+            "split_by": config.split_by,
             "shard_size": config.shard_size,
             "system_prompt": config.system_prompt,
         },
         input={"kind": "trajectories", "fingerprint": fingerprint},
         contract=agreed,
         image={"engine": engine, "format": config.image_format, "quality": image_plan.quality},
+        slicing=config.slicing(),
         system_prompt=config.system_prompt,
+        base=_counted(sides, config.split_by),
     )
     return execute(plan, out, tasks, slice_shard, running)
 
 
-def _fingerprint(source: Place, glances: Sequence[Glance], threads: int | None) -> str:
-    """Return a hash over the trajectories' texts and their pictures: bytes on a disk, size and time elsewhere."""
+def _look(source: Place, glances: Sequence[Glance], threads: int | None) -> tuple[str, list[frozenset[str]]]:
+    """Return a hash over all that the stage reads, and what tells each trajectory's pictures apart.
+
+    Of pictures on a disk the bytes are hashed; those in an object store are known by size and time, and told apart by
+    their size alone.
+    """
     hasher = hashlib.sha256()
+    pictures = []
     with ThreadPoolExecutor(threads) as pool:  # reading and hashing both let other threads run
-        for stamps in pool.map(partial(_stamps, source), glances):
-            hasher.update(stamps)
-    return hasher.hexdigest()
+        for seen, stamps in zip(glances, pool.map(partial(_stamps, source), glances), strict=True):
+            hasher.update(f"{seen.document.where} {seen.sha256}\n".encode())
+            hasher.update("".join(f"{path} {stamp}\n" for path, stamp in stamps.items()).encode())
+            pictures.append(frozenset(stamp.split()[0] for stamp in stamps.values() if stamp[:1].isalnum()))
+    return hasher.hexdigest(), pictures
 
 
-def _stamps(source: Place, seen: Glance) -> bytes:
-    lines = [f"{seen.document.where} {seen.sha256}"]
-    lines += (f"{path} {_stamp(source, seen.document.folder, path)}" for path in dict.fromkeys(seen.images))
-    return "".join(f"{line}\n" for line in lines).encode()
+def _stamps(source: Place, seen: Glance) -> dict[str, str]:
+    return {path: _stamp(source, seen.document.folder, path) for path in dict.fromkeys(seen.images)}
 
 
 def _stamp(source: Place, folder: str, path: str) -> str:
+    """Return the picture's hash, or size and time; `!` and a code for one that cannot be read."""
     try:
         if source.local is None:
-            return source.stamp(f"{folder}/{path}") or "missing"
+            return source.stamp(f"{folder}/{path}") or "!missing"
         return hashlib.sha256(read(source, folder, path)).hexdigest()
     except ImageProblem as problem:
-        return problem.code
+        return f"!{problem.code}"
 
 
-def draw_split(goals: Sequence[str], val_fraction: float, seed: int) -> dict[str, Split]:
-    """Return the split of each goal: whole goals go to one side, so recordings of one task never face each other.
-
-    At least one goal goes to `train`, and one to `val` if there are two and the fraction is not 0.
-    """
-    names = sorted({same_goal(goal) for goal in goals})
-    n_val = round(len(names) * val_fraction)
-    if val_fraction > 0:
-        n_val = min(max(n_val, 1), len(names) - 1)
-    drawn = sorted(names, key=lambda name: seeds.digest(seed, "split", name))
-    return {name: "val" if rank < n_val else "train" for rank, name in enumerate(drawn)}
+def _counted(sides: Sides, by: By) -> ShardResult:
+    """Return what planning counted, in the form of a shard without rows."""
+    grouped = {BY[by]: sides.groups, "near-duplicates": sides.near_duplicates}
+    return ShardResult(number=-1, shards=(), counts={}, rejected={}, splits={}, details={"grouped": grouped})
 
 
 def _tasks(
     source: Place,
     out: Place,
     glances: Sequence[Glance],
+    sides: Sides,
     config: SliceConfig,
     fingerprint: str,
     metadata: dict[str, str],
 ) -> Iterator[SliceTask]:
-    splits = draw_split([g.goal for g in glances if g.goal is not None], config.val_fraction, config.seed)
     first: dict[str, str] = {}
     repeated: dict[int, str] = {}
     for position, seen in enumerate(glances):
@@ -178,7 +196,7 @@ def _tasks(
             source=str(source),
             out=str(out),
             documents=tuple(glances[n].document for n in members),
-            splits=tuple(splits.get(same_goal(glances[n].goal or ""), "train") for n in members),
+            splits=tuple(sides.splits[n] for n in members),
             repeated={n - start: repeated[n] for n in members if n in repeated},
             setting=config.setting(),
             image_plan=config.image_plan(),

@@ -13,7 +13,7 @@ from .dataset import Dataset
 from .exceptions import ConfigError, StageError
 from .executors import EXECUTORS
 from .executors.worker import TASK_SECONDS
-from .manifest import Contract, Flow, Manifest, Stage
+from .manifest import Contract, Flow, Manifest, Slicing, Stage
 from .place import Place
 from .report import StageReport
 from .run_folder import RunFolder
@@ -61,6 +61,7 @@ class Plan:
     input: dict[str, str]
     contract: Contract
     image: dict[str, Any]
+    slicing: Slicing
     system_prompt: str | None
     base: ShardResult | None = None
     """What planning itself counted."""
@@ -141,6 +142,7 @@ def _manifest(plan: Plan, identity: dict[str, Any], results: Sequence[ShardResul
         config=plan.config,
         input=plan.input,
         contract=plan.contract,
+        slicing=plan.slicing,
         system_prompt=plan.system_prompt,
         image=plan.image,
         counts=counts,

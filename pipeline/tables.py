@@ -45,6 +45,8 @@ class StepFacts(Struct, frozen=True, omit_defaults=True):
     alternatives: tuple[tuple[Action, ...], ...] = ()
     execution: Execution | None = None
     label: Label = Label()
+    subgoal: str | None = None
+    milestone: bool | None = None
     extra: str | None = None
 
 
@@ -135,6 +137,7 @@ SAMPLES = pa.schema(
         _column("images", pa.list_(_IMAGE_REF)),
         _column("turns", pa.large_string()),
         _column("target", pa.string()),
+        _column("earlier_targets", pa.string()),
         _column("text_tokens_estimate", pa.int32()),
         _column("image_tokens", pa.int32()),
         _column("provenance", pa.string()),
@@ -163,6 +166,7 @@ SCHEMAS: dict[str, pa.Schema] = {"steps": STEPS, "images": IMAGES, "samples": SA
 _json = msgspec.json.Encoder()
 _turns = msgspec.json.Decoder(tuple[Turn, ...])
 _target = msgspec.json.Decoder(Target)
+_targets = msgspec.json.Decoder(tuple[Target, ...])
 _provenance = msgspec.json.Decoder(dict[str, str])
 _observation = msgspec.json.Decoder(Observation)
 _step = msgspec.json.Decoder(StepFacts)
@@ -187,6 +191,7 @@ def sample_row(sample: Sample) -> Row:
     row["images"] = [msgspec.structs.asdict(image) for image in sample.images]
     row["turns"] = to_json(sample.turns)
     row["target"] = to_json(sample.target)
+    row["earlier_targets"] = to_json(sample.earlier_targets)
     row["provenance"] = to_json(sample.provenance)
     return row
 
@@ -198,6 +203,7 @@ def sample_from_row(row: Row) -> Sample:
     fields["images"] = tuple(ImageRef(**image) for image in row["images"])
     fields["turns"] = _turns.decode(row["turns"])
     fields["target"] = _target.decode(row["target"])
+    fields["earlier_targets"] = _targets.decode(row["earlier_targets"])
     fields["provenance"] = _provenance.decode(row["provenance"])
     return Sample(**fields)
 

@@ -5,7 +5,6 @@ The only module that knows how trajectories lie on disk: a folder with `trajecto
 """
 
 import errno
-import hashlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -74,37 +73,8 @@ class Loaded(Struct, frozen=True):
     """Steps that the file holds, good or not."""
 
 
-class Glance(Struct, frozen=True):
-    """What planning needs to know of a trajectory, without checking it."""
-
-    document: Document
-    trajectory_id: str | None
-    goal: str | None
-    images: tuple[str, ...]
-    sha256: str
-
-
-_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for text that is no JSON, or JSON nested beyond reason."""
-
-
-class _GlanceImage(Struct):
-    path: str
-
-
-class _GlanceObservation(Struct):
-    image: _GlanceImage
-
-
-class _GlanceStep(Struct):
-    observation: _GlanceObservation
-
-
-class _GlanceTrajectory(Struct):
-    trajectory_id: str
-    goal: str
-    steps: list[_GlanceStep]
-    final_observation: _GlanceObservation | None = None
 
 
 def find(source: Place) -> list[Document]:
@@ -129,25 +99,6 @@ def find(source: Place) -> list[Document]:
     return documents
 
 
-def glance(source: Place, document: Document) -> Glance:
-    """Read just enough of a trajectory to plan with it; of a broken one, whatever `load` might still use of it."""
-    try:
-        data = document.read(source)
-    except OSError:
-        return Glance(document, None, None, (), "unreadable")
-    sha256 = hashlib.sha256(data).hexdigest()
-    try:
-        seen = msgspec.json.decode(data, type=_GlanceTrajectory)
-    except msgspec.ValidationError:
-        return _squint(document, data, sha256)
-    except _NO_JSON:
-        return Glance(document, None, None, (), sha256)
-    observations = [step.observation for step in seen.steps]
-    if seen.final_observation is not None:
-        observations.append(seen.final_observation)
-    return Glance(document, seen.trajectory_id, seen.goal, tuple(o.image.path for o in observations), sha256)
-
-
 def load(source: Place, document: Document) -> Loaded:
     """Read and check one trajectory; problems are returned, not raised."""
     try:
@@ -169,10 +120,10 @@ def check(document: Document, data: bytes) -> Loaded:
     except msgspec.ValidationError as refusal:
         try:
             raw = msgspec.json.decode(data)
-        except _NO_JSON as error:  # the typed decoder stops at the first wrong type, before it sees all the text
+        except NO_JSON as error:  # the typed decoder stops at the first wrong type, before it sees all the text
             return Loaded(document, None, (_malformed(document, data, error),))
         return _salvage(document, raw, str(refusal))
-    except _NO_JSON as error:
+    except NO_JSON as error:
         return Loaded(document, None, (_malformed(document, data, error),))
     return _checked(document, trajectory)
 
@@ -214,25 +165,6 @@ def _documents(source: Place, name: str) -> Iterator[Document]:
             offset += len(line)
     except OSError:
         yield Document(name)  # loading it will say why
-
-
-def _squint(document: Document, data: bytes, sha256: str) -> Glance:
-    """Glance at JSON of another shape: steps before the broken one may be used, so their goal must join the split."""
-    try:
-        raw: Any = msgspec.json.decode(data)
-    except _NO_JSON:
-        raw = None
-    raw = raw if isinstance(raw, dict) else {}
-    steps = raw.get("steps")
-    paths = (_at(step, "observation", "image", "path") for step in (steps if isinstance(steps, list) else ()))
-    name, goal = (text if isinstance(text := raw.get(key), str) else None for key in ("trajectory_id", "goal"))
-    return Glance(document, name, goal, tuple(path for path in paths if isinstance(path, str)), sha256)
-
-
-def _at(value: Any, *keys: str) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _malformed(document: Document, data: bytes, error: Exception) -> Problem:

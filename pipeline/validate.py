@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import polars as pl
 from msgspec import Struct
 
 from . import layouts
 from .apart import keep_apart
 from .checks import CHECKS, Context, Finding
 from .dataset import Dataset
-from .describe import same_goal
+from .leaks import across
 from .manifest import Flow
 from .place import Place, Where
 from .records import Sample
@@ -32,7 +31,7 @@ class ValidateTask(Struct, frozen=True):
     source: str
     out: str | None
     pixels: bool
-    leaking: frozenset[str]
+    leaking: dict[str, str]
     repeated: frozenset[str]
     fingerprint: str
     """Of the source dataset."""
@@ -51,7 +50,7 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
         keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest = dataset.manifest
-    leaking, repeated = _across(dataset)
+    leaking, repeated = across(dataset)
     tasks = [
         ValidateTask(
             number=number,
@@ -71,6 +70,7 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=manifest.contract,
         image=manifest.image,
+        slicing=manifest.slicing,
         system_prompt=manifest.system_prompt,
     )
     if out is not None:
@@ -136,22 +136,3 @@ def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: li
             writer.write("rejected", row)
         shards = writer.commit()
     return shards + take_over(dataset, out, task.number, ("steps", "images"))
-
-
-def _across(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the trajectories and goals on both sides of the split, and the ids that repeat."""
-    samples = dataset.frame("samples", ["sample_id", "trajectory_id", "goal", "split"])
-    goals = pl.Series("goal", [same_goal(goal) for goal in samples["goal"]], dtype=pl.String)
-    leaking = {
-        f"{what} {name}"
-        for what, names in (("trajectory", samples["trajectory_id"]), ("goal", goals))
-        for name in _on_both_sides(names, samples["split"])
-    }
-    repeated = samples["sample_id"].filter(samples["sample_id"].is_duplicated())
-    return frozenset(leaking), frozenset(repeated)
-
-
-def _on_both_sides(names: pl.Series, splits: pl.Series) -> pl.Series:
-    """Return the names that occur with more than one split."""
-    sides = pl.DataFrame({"name": names, "split": splits}).group_by("name").agg(pl.col("split").n_unique())
-    return sides.filter(pl.col("split") > 1)["name"]

@@ -13,6 +13,7 @@ from pipeline.geometry import (
     distance,
     from_grid,
     inside,
+    model_size,
     smallest_containing,
     smart_resize,
     straight,
@@ -65,6 +66,39 @@ def test_resize_is_what_the_processor_computes() -> None:
         most = rng.randint(2 * MIN, 64 * MIN)
         height_first = modeling.smart_resize(height, width, factor=factor, min_pixels=MIN, max_pixels=most)
         assert resize(width, height, factor, most) == height_first[::-1], (width, height, factor, most)
+
+
+@given(
+    width=sides, height=sides, factor=st.sampled_from([28, 32]), most=st.integers(8 * MIN, 64 * MIN),
+    long=st.integers(384, 3000), shorter=st.integers(0, 500), fewer=st.integers(0, 6 * MIN),
+)  # fmt: skip
+def test_a_long_side_too(width: int, height: int, factor: int, most: int, long: int, shorter: int, fewer: int) -> None:
+    """Within both limits, unchanged by the processor and by itself; smaller limits make no side longer."""
+
+    def size(width: int, height: int, most: int, long: int | None) -> tuple[int, int] | None:
+        try:
+            return model_size(width, height, factor=factor, min_pixels=MIN, max_pixels=most, max_dim=long)
+        except ValueError:
+            return None
+
+    found = size(width, height, most, long)
+    assume(found is not None)
+    assert found is not None
+    assert found[0] % factor == found[1] % factor == 0
+    assert max(found) <= long
+    assert MIN <= found[0] * found[1] <= most
+    assert resize(*found, factor, most) == found == size(*found, most, long)
+    assert size(width, height, most, None) == resize(width, height, factor, most)
+    smaller = size(width, height, most - fewer, max(long - shorter, 384))
+    if smaller is not None:
+        assert smaller[0] <= found[0]
+        assert smaller[1] <= found[1]
+
+
+def test_a_long_side_that_leaves_too_little() -> None:
+    """A strip that would have fewer pixels than the model takes."""
+    with pytest.raises(ValueError, match="32x512 pixels within 520 a side, expected 65536 pixels"):
+        model_size(200, 4000, factor=32, min_pixels=MIN, max_pixels=64 * MIN, max_dim=520)
 
 
 def test_resize_refuses_a_strip() -> None:

@@ -75,7 +75,7 @@ TRAJECTORY: dict[str, Any] = {
         "execution": {"status": "ok", "error": "x", "reward": 1.5},
         "label": {"role": "recovery", "correct": True, "redundant": False, "error_kind": "x", "by": "judge",
                   "corrects_step": 0},
-        "extra": "x",
+        "subgoal": "x", "milestone": True, "extra": "x",
     }],
 }  # fmt: skip
 SAMPLE: dict[str, Any] = {
@@ -86,13 +86,16 @@ SAMPLE: dict[str, Any] = {
     "turns": [{"step_index": 0, "actions": [{"type": "wait"}], "image": 0, "thought": "x", "instruction": "x",
                "inbound": [INBOUND], "role": "error", "loss_weight": -0.5}],
     "target": {"step_index": 0, "actions": [{"type": "wait"}], "bbox": BOX},
+    "earlier_targets": [{"step_index": 0, "actions": [{"type": "wait"}], "bbox": BOX}],
     "text_tokens_estimate": 0, "image_tokens": 0, "provenance": {"file": "x"},
 }  # fmt: skip
 MANIFEST: dict[str, Any] = {
     "schema": "gdp.dataset/1", "stage": "slice", "version": "x", "seed": -1, "config": {"x": 1},
     "input": {"kind": "x", "fingerprint": "y"},
     "contract": {"layout": "x", "family": "x", "coordinates": "grid", "scale": 999, "factor": 32, "min_pixels": 1,
-                 "max_pixels": 2, "history_images": 3},
+                 "max_pixels": 2, "max_dim": 520, "history_images": 3},
+    "slicing": {"mode": "window", "window": 4, "stride": 2, "min_history": 1, "max_history": 5, "max_tokens": 9,
+                "tokenizer": "x", "split_by": "app"},
     "system_prompt": None, "image": {"x": 1}, "counts": {"samples": {"in": 1, "added": 0, "out": 1, "rejected": 0}},
     "rejected": {"x": 1}, "splits": {"val": 1}, "details": {"x": 1},
     "shards": [{"name": "steps/00000.parquet", "rows": 0, "bytes": 0, "sha256": "0" * 64}],

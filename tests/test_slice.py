@@ -15,7 +15,8 @@ from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, OutputError
 from pipeline.geometry import smart_resize
 from pipeline.layouts import LAYOUTS
-from pipeline.slice import SliceConfig, draw_split
+from pipeline.slice import SliceConfig
+from pipeline.split import draw_split
 from pipeline.stage import Running
 
 
@@ -130,6 +131,22 @@ def test_a_screenshot_that_fits_keeps_its_bytes(tmp_path: Path) -> None:
     assert dataset.manifest.details["screenshots"] == {"unchanged": 1}
 
 
+@pytest.mark.parametrize(
+    ("limits", "size", "most"),
+    [({"max_dim": 520}, (224, 512), 512**2), ({"max_dim": 520, "max_pixels": 131_072}, (224, 512), 131_072),
+     ({"max_dim": 520, "max_pixels": 200_000}, (224, 512), 200_000), ({"max_dim": 4000}, (352, 800), 4000**2),
+     ({"max_dim": 800, "max_pixels": 140_000}, (224, 544), 140_000)],
+    ids=str,
+)  # fmt: skip
+def test_the_long_side(corpus: Path, tmp_path: Path, limits: dict[str, int], size: tuple[int, int], most: int) -> None:
+    """Both limits hold where both are given; the manifest says what a screenshot has at most."""
+    dataset = build.sliced(corpus, tmp_path / "out", **limits)
+    assert {(ref.width, ref.height) for sample in dataset.samples() for ref in sample.images} == {size}
+    contract = dataset.manifest.contract
+    assert (contract.max_dim, contract.max_pixels) == (limits["max_dim"], most)
+    assert build.validated(tmp_path / "out").findings == 0
+
+
 def test_the_split_keeps_goals_together(tmp_path: Path) -> None:
     """The split keeps goals together."""
     for number in range(12):
@@ -155,7 +172,7 @@ def test_the_split_is_drawn_from_the_seed() -> None:
     assert set(draw_split(goals, 0, 0).values()) == {"train"}
     assert sorted(draw_split(["a", "b"], 0.01, 0).values()) == ["train", "val"]
     assert sorted(draw_split(["a", "b"], 0.99, 0).values()) == ["train", "val"]
-    assert draw_split(["a", "A "], 0.9, 0) == {"a": "train"}, "something is left to train on"
+    assert draw_split(["a", "a"], 0.9, 0) == {"a": "train"}, "something is left to train on"
 
 
 def test_a_broken_trajectory_does_not_leak(tmp_path: Path) -> None:
@@ -298,7 +315,7 @@ def test_the_shard_size_changes_the_sharding_only(corpus: Path, dataset: Dataset
 @pytest.mark.parametrize(
     "change",
     [{"seed": 1}, {"layout": "qwen3-vl"}, {"history_images": 2}, {"max_pixels": 200_000}, {"image_format": "png"},
-     {"val_fraction": 0.5}, {"shard_size": 2}, {"system_prompt": "Be brief."}],
+     {"max_dim": 520}, {"split_by": "app"}, {"val_fraction": 0.5}, {"shard_size": 2}, {"system_prompt": "Be brief."}],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_no_setting_is_mixed_into_an_earlier_run(corpus: Path, tmp_path: Path, change: dict[str, Any]) -> None:
@@ -325,7 +342,7 @@ def test_a_changed_picture_is_another_input(corpus: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "bad",
     [{"layout": "gpt"}, {"history_images": 0}, {"val_fraction": 1.0}, {"val_fraction": float("nan")},
-     {"val_fraction": -0.1}, {"shard_size": 0}, {"max_pixels": 1000}],
+     {"val_fraction": -0.1}, {"shard_size": 0}, {"max_pixels": 1000}, {"max_dim": 383}],
     ids=str,
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(bad: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ import build
 import pytest
 
 from pipeline.exceptions import InputError
+from pipeline.glance import glance
 from pipeline.place import Place
-from pipeline.trajectories import Document, Loaded, find, glance, load
+from pipeline.trajectories import Document, Loaded, find, load
 
 
 def loaded(tmp_path: Path, text: bytes | str) -> Loaded:

@@ -24,8 +24,8 @@ class Context:
 
     dataset: Dataset
     layout: Layout
-    leaking: frozenset[str]
-    """Trajectories and goals that stand on both sides of the split."""
+    leaking: dict[str, str]
+    """By trajectory, what of it stands on both sides of the split: itself, its goal or its app."""
     repeated: frozenset[str]
     """Sample ids that occur more than once."""
     pixels: bool

@@ -32,6 +32,8 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(
                 path, f"found {ref.width}x{ref.height}, expected {size} as the model's processor would make it"
             )
+        if contract.max_dim is not None and max(ref.width, ref.height) > contract.max_dim:
+            yield Finding(path, f"found {ref.width}x{ref.height}, expected at most {contract.max_dim} a side")
         if context.pixels and (problem := _problem(ref, context)) is not None:
             yield Finding(path, problem)
     if len(sample.images) > contract.history_images:

@@ -59,7 +59,7 @@ class Layout(Protocol):
         ...
 
 
-def contract(layout: Layout, *, max_pixels: int, history_images: int) -> Contract:
+def contract(layout: Layout, *, max_pixels: int, max_dim: int | None, history_images: int) -> Contract:
     """Return what a model must agree with to be trained on samples of this layout."""
     return Contract(
         layout=layout.name,
@@ -69,6 +69,7 @@ def contract(layout: Layout, *, max_pixels: int, history_images: int) -> Contrac
         factor=layout.factor,
         min_pixels=layout.min_pixels,
         max_pixels=max_pixels,
+        max_dim=max_dim,
         history_images=history_images,
     )
 
