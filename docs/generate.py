@@ -33,6 +33,7 @@ TREE = {
     "pipeline/validate.py": "stage 3",
     "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",
     "pipeline/errors/": "the kinds of errors, each with what must be true before it is injected",
+    "pipeline/safe_zone.py": "where on an element any tap lands on it; `jitter.py` moves clicks within it",
     "pipeline/checks/": "what `gdp validate` looks for",
     "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",
     "pipeline/shards.py": "write Parquet shards; `dataset.py` reads them, `tables.py` has their columns",

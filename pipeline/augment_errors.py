@@ -19,6 +19,7 @@ from .dataset import Dataset
 from .errors import KINDS
 from .errors.kind import goes_back
 from .exceptions import ConfigError
+from .jitter import Jitter
 from .place import Place, Where
 from .report import StageReport
 from .stage import Plan, Running, execute
@@ -32,12 +33,18 @@ class AugmentConfig:
     """Share of error-correction samples in the output, as far as enough truthful ones can be made."""
     kinds: tuple[str, ...] = tuple(KINDS)
     """Error kinds to use."""
+    jitter: float = 0.0
+    """Probability that the click of a clean sample moves within the safe zone of its target."""
+    recentre: bool = False
+    """Whether clicks that were recorded beside their target are moved onto it."""
     seed: int = 0
     """Draws places and wordings."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 0.5:
             raise ConfigError("--rate", f"found {self.rate}, expected a share from 0 to 0.5")
+        if not 0 <= self.jitter <= 1:
+            raise ConfigError("--jitter", f"found {self.jitter}, expected a probability from 0 to 1")
 
 
 def choose_kinds(wanted: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
@@ -70,13 +77,19 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
             kinds=config.kinds,
             seed=config.seed,
             back_proved=proved.get(number, {}),
+            jitter=Jitter(config.jitter, config.recentre, config.seed),
         )
         for number in manifest.shard_numbers()
     ]
     plan = Plan(
         stage="augment-errors",
         seed=config.seed,
-        config={"rate": config.rate, "kinds": list(config.kinds)},
+        config={
+            "rate": config.rate,
+            "kinds": list(config.kinds),
+            "jitter": config.jitter,
+            "recentre": config.recentre,
+        },
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=contract,
         image=manifest.image,

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby, zip_longest
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from . import layouts, seeds
 from .compose import Setting, Subject, compose, missing_screenshots
 from .dataset import Dataset
 from .errors import KINDS, Episode, Proposal, Refusal
+from .jitter import Jitter, as_recorded, moved, off_target
 from .layouts import Layout, visible_turns
 from .manifest import Flow
 from .place import Place
@@ -31,6 +33,7 @@ class AugmentTask(Struct, frozen=True):
     kinds: tuple[str, ...]
     seed: int
     back_proved: dict[str, tuple[int, ...]]
+    jitter: Jitter = Jitter()
 
     @property
     def name(self) -> str:
@@ -47,7 +50,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     """Write the samples of a shard, the promoted and the added ones among them."""
     dataset, out = Dataset.open(task.source), Place(task.out)
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in task.kinds}
-    samples = list(dataset.shard_samples(task.number))
+    samples, moves = _moved(task, dataset)
     by_place = {(sample.trajectory_id, sample.step_index): sample for sample in samples if sample.origin == "clean"}
     there = {_decision(sample) for sample in samples if sample.origin == "error_correction"}
     candidates = [c for c in _candidates(task, dataset, by_place, counts) if _decision(c.sample) not in there]
@@ -76,8 +79,27 @@ def augment_shard(task: AugmentTask) -> ShardResult:
         details={
             "origin": dict(Counter(sample.origin for sample in final)),
             **{kind: dict(sorted(counter.items())) for kind, counter in counts.items()},
+            **moves,
         },
     )
+
+
+def _moved(task: AugmentTask, dataset: Dataset) -> tuple[list[Sample], dict[str, Any]]:
+    """Return the samples with the clicks moved that are to move, and what the report says of it."""
+    samples = list(dataset.shard_samples(task.number))
+    beside = sum(map(off_target, samples))
+    details: dict[str, Any] = {"points": {"off_target": beside}} if beside else {}
+    if task.jitter.idle:
+        return samples, details
+    layout, counts = layouts.get(task.setting.layout), Counter({"considered": 0})
+    steps = {(step.trajectory_id, step.step_index): step for step in dataset.steps(task.number)}
+    samples = [
+        moved(sample, step, layout, task.setting, task.jitter, counts)
+        if (step := steps.get((sample.trajectory_id, sample.step_index))) is not None
+        else sample
+        for sample in samples
+    ]
+    return samples, {**details, "jitter": dict(sorted(counts.items()))}
 
 
 def _candidates(
@@ -134,7 +156,7 @@ def _compose(
         proposal.shown,
         sample_id=f"{clean.trajectory_id}/{index:04d}+{kind}",
         bbox=proposal.bbox or target_box(elements, last.actions[0]),
-        provenance={**clean.provenance, "error": KINDS[kind].meaning},
+        provenance={**as_recorded(clean.provenance), "error": KINDS[kind].meaning},
         origin="error_correction",
         error_kind=kind,
     )

@@ -263,12 +263,21 @@ def slice_command(
 @click.option("--rate", type=float, default=0.2, show_default=True, help="Share of error samples in the output.")
 @click.option("--kind", "kinds", multiple=True, help="Only this kind of error; may be repeated.")
 @click.option("--no-kind", "excluded", multiple=True, help="Not this kind of error; may be repeated.")
+@click.option(
+    "--jitter",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="P",
+    help="Probability that a clean sample's click moves within the safe zone of its target.",
+)
+@click.option("--recentre", is_flag=True, help="Move clicks that were recorded beside their target onto it.")
 @seed_option
 @worker_option
 @shared_options
 def augment_errors_command(
-    *, dataset: str, out: str, rate: float, kinds: tuple[str, ...], excluded: tuple[str, ...], seed: int,
-    how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool,
+    *, dataset: str, out: str, kinds: tuple[str, ...], excluded: tuple[str, ...], how: "Running", fresh: bool,
+    quiet: bool, form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Add samples to DATASET in which the agent errs and recovers.
 
@@ -276,7 +285,7 @@ def augment_errors_command(
     """
     from . import augment_errors as stage
 
-    config = stage.AugmentConfig(rate=rate, kinds=stage.choose_kinds(kinds, excluded), seed=seed)
+    config = stage.AugmentConfig(kinds=stage.choose_kinds(kinds, excluded), **options)
     report = stage.run(source_place(dataset), out, config, how)
     finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
 

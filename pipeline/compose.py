@@ -109,6 +109,19 @@ def compose(
     )
 
 
+def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action) -> Sample:
+    """Return the sample with another trained action, rendered again; the layout must accept it."""
+    turns = (*sample.turns[:-1], replace(sample.turns[-1], actions=(action,)))
+    messages = layout.render(sample.goal, turns, setting.system_prompt)
+    return replace(
+        sample,
+        turns=turns,
+        messages=messages,
+        target=replace(sample.target, actions=(action,)),
+        text_tokens_estimate=estimate_tokens(messages),
+    )
+
+
 def missing_screenshots(layout: Layout, setting: Setting, shown: Sequence[Shown]) -> list[int]:
     """Return the positions of visible turns that have no screenshot."""
     visible = visible_turns(layout, [item.turn for item in shown], setting.history_images)

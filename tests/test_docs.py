@@ -93,8 +93,17 @@ def test_formats_and_their_refusals_are_those_of_the_importers() -> None:
 def test_every_reason_is_explained() -> None:
     """docs/reasons.md names each code and guard that the source can give, and no other."""
     patterns = (r'Refusal\("(\w+)"', r'(?:Image)?Problem\(\s*"(\w+)"', r'return "(\w+)"(?:, |$)', r'= "(history_\w+)"',
-                r'else "(history_\w+)"', r'code, where = "(\w+)"')  # fmt: skip
-    places = ("errors/*.py", "engines/*.py", "augment_shard.py", "slice_shard.py", "images.py", "trajectories.py")
+                r'else "(history_\w+)"', r'code, where = "(\w+)"', r'Unmovable\("(\w+)"')  # fmt: skip
+    places = (
+        "errors/*.py",
+        "engines/*.py",
+        "augment_shard.py",
+        "jitter.py",
+        "safe_zone.py",
+        "slice_shard.py",
+        "images.py",
+        "trajectories.py",
+    )
     files = [file for place in places for file in (ROOT / "pipeline").glob(place)]
     sources = [file.read_text(encoding="utf-8") for file in files]
     given = {code for source in sources for pattern in patterns for code in re.findall(pattern, source, re.MULTILINE)}

@@ -1,0 +1,124 @@
+"""Move the trained click of clean samples: `--jitter` within its target's safe zone, `--recentre` back onto the target.
+
+Only the trained turn moves. The history keeps what was executed, and so do the recorded steps; the sample's provenance
+names the recorded point. Errors are made elsewhere, by their own guards, never by a wider jitter.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from . import seeds
+from .actions import Click, Point, target_point
+from .compose import Setting, with_action
+from .geometry import centre, contains
+from .layouts import Layout
+from .records import Element, Sample
+from .safe_zone import Unmovable, safe_zone
+from .screen import hit, interactive
+from .tables import StepRow, to_json
+
+RECORDED = "recorded_point"
+"""The entry of a moved sample's provenance."""
+SAME_BOX_PX = 2.0
+"""Two boxes are one element's if no side is further apart."""
+
+
+class Jitter(Struct, frozen=True):
+    """What is to be moved."""
+
+    share: float = 0.0
+    """Probability that a clean click moves."""
+    recentre: bool = False
+    """Whether a click beside its recorded target is moved onto it."""
+    seed: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can move."""
+        return not self.share and not self.recentre
+
+
+def off_target(sample: Sample) -> bool:
+    """Tell whether the trained click lies beside the box that the recording names as its target."""
+    click = _click(sample)
+    return click is not None and click.bbox is not None and not contains(click.bbox, click.point or (-1, -1))
+
+
+def moved(
+    sample: Sample, step: StepRow, layout: Layout, setting: Setting, jitter: Jitter, counts: Counter[str]
+) -> Sample:
+    """Return the sample with its click moved, or as it is; `counts` learns what became of it."""
+    click = _click(sample)
+    if click is None or sample.origin != "clean" or RECORDED in sample.provenance:
+        return sample
+    draw = (jitter.seed, "jitter", sample.sample_id)
+    if off_target(sample):
+        if not jitter.recentre:
+            return sample
+    elif seeds.uniform(*draw, "whether") >= jitter.share:
+        return sample
+    counts["considered"] += 1
+    point = _new_point(click, step, _on_grid(sample, layout), draw)
+    if isinstance(point, Unmovable):
+        counts[f"refused: {point.reason}"] += 1
+        return sample
+    counts["truthful"] += 1
+    counts["made"] += 1
+    action = replace(click, point=point, synth=True)
+    provenance = {**sample.provenance, RECORDED: to_json(click.point)}
+    return replace(with_action(layout, setting, sample, action), provenance=provenance)
+
+
+def as_recorded(provenance: dict[str, str]) -> dict[str, str]:
+    """Return the provenance of what is made from the recorded steps, wherever the clean sample's click went."""
+    return {key: value for key, value in provenance.items() if key != RECORDED}
+
+
+def _click(sample: Sample) -> Click | None:
+    """Return the click that the sample trains, if it is one with a place."""
+    action = sample.turns[-1].actions[0]
+    return action if isinstance(action, Click) and action.point is not None else None
+
+
+def _on_grid(sample: Sample, layout: Layout) -> Callable[[Point], Point]:
+    """Return what the model's grid makes of a point: written as the response, and read back."""
+    turn = sample.turns[-1]
+
+    def rounded(point: Point) -> Point:
+        action = replace(turn.actions[0], point=point)
+        return target_point(layout.parse(layout.response(replace(turn, actions=(action,)))).action) or point
+
+    return rounded
+
+
+def _new_point(
+    click: Click, step: StepRow, rounded: Callable[[Point], Point], draw: tuple[object, ...]
+) -> Point | Unmovable:
+    elements, size = step.observation.elements, step.observation.image
+    if not elements:
+        if click.bbox is None or contains(click.bbox, click.point or (-1, -1)):
+            return Unmovable("no_elements")
+        return centre(click.bbox)  # asked for, and the box is all that is known
+    target = _target(elements, click, size.width, size.height)
+    if target is None:
+        return Unmovable("target_unclear")
+    zone = safe_zone(elements, target, size.width, size.height)
+    if isinstance(zone, Unmovable):
+        return zone
+    return zone.draw(*draw, rounded=rounded) or Unmovable("no_room")
+
+
+def _target(elements: Sequence[Element], click: Click, width: int, height: int) -> int | None:
+    """Return the number of the element that is clicked; where the recording names a box, of the one that has it."""
+
+    def is_it(element: Element) -> bool:
+        sides = zip(element.bbox, click.bbox or element.bbox, (width, height) * 2, strict=True)
+        return interactive(element) and all(abs(a - b) * length <= SAME_BOX_PX for a, b, length in sides)
+
+    if click.bbox is not None and click.point is not None and not contains(click.bbox, click.point):
+        return next((n for n, element in enumerate(elements) if is_it(element)), None)
+    found = None if click.point is None else hit(elements, click.point)
+    return next((n for n, e in enumerate(elements) if e is found and is_it(e)), None)
