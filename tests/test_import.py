@@ -144,7 +144,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
     """Exit code 2 and a line that says what to do."""
     source = canonical(tmp_path)
     for arguments, found in (
-        (["nope", source, "-o", "x"], "FORMAT: found 'nope', expected one of jsonl"),
+        (["nope", source, "-o", "x"], f"FORMAT: found 'nope', expected one of {', '.join(IMPORTERS)}"),
         ([], "FORMAT: found none"),
         (["jsonl"], "SOURCE: found none"),
         (["jsonl", source], "-o: found none"),

@@ -1,5 +1,7 @@
 """Other people's formats: each is a module here and a line in `IMPORTERS`."""
 
+from .agentnet import AgentNet
+from .agentnetbench import AgentNetBench
 from .album import Album
 from .folder import SourceFolder
 from .importer import Episode, Importer, Option, numbered, steps_of
@@ -7,6 +9,8 @@ from .jsonl import Jsonl
 from .refusal import REASONS, Refusal, Refused
 
 IMPORTERS: dict[str, Importer] = {
+    "agentnet": AgentNet(),
+    "agentnetbench": AgentNetBench(),
     "jsonl": Jsonl(),
 }
 
