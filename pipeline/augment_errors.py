@@ -1,28 +1,34 @@
 """Add error-correction samples: the agent errs, sees what came of it, and recovers.
 
-Planning reads the recorded steps once to learn which Back steps any trajectory of an app has proved. A shard is then a
-pure function of its steps and samples. Screenshots are neither read nor written: the new dataset takes their shards
-over. Each new sample is composed from the recorded steps by the same code that `gdp slice` uses.
+Planning walks the recorded steps once (`pipeline.graph`) to learn which screens are equal and what leads where. Workers
+then survey each shard: what could truthfully be injected, and why not. From that the samples are chosen for the whole
+dataset (`pipeline.dose`), and workers make them, each shard by itself. Screenshots are neither read nor written: the
+new dataset takes their shards over. Each new sample is composed by the same code that `gdp slice` uses.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
-import msgspec
-
-from .actions import Action
 from .apart import keep_apart
 from .augment_shard import AugmentTask, augment_shard
 from .compose import Setting
 from .dataset import Dataset
+from .dose import choose
 from .errors import KINDS
-from .errors.kind import goes_back
 from .exceptions import ConfigError
+from .graph import Graph
 from .jitter import Jitter
 from .place import Place, Where
 from .report import StageReport
-from .stage import Plan, Running, execute
+from .stage import Plan, Running, ask, execute
+from .states import rules
+from .survey import SurveyTask, survey_shard
+
+MAX_ERRORS = 2
+"""Wrong turns in a sample at most; what comes of more is no recording's business any more."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,21 @@ class AugmentConfig:
     """Probability that the click of a clean sample moves within the safe zone of its target."""
     recentre: bool = False
     """Whether clicks that were recorded beside their target are moved onto it."""
+    max_errors: int = MAX_ERRORS
+    """Wrong turns in a sample at most."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How often a kind's turn comes, compared with the others, where it is not the kind's own weight."""
     seed: int = 0
     """Draws places and wordings."""
 
     def __post_init__(self) -> None:
+        if not 1 <= self.max_errors <= MAX_ERRORS:
+            raise ConfigError("--max-errors", f"found {self.max_errors}, expected 1 or {MAX_ERRORS}")
+        for kind, weight in self.weights.items():
+            if kind not in KINDS:
+                raise ConfigError("--weight", f"found {kind!r}, expected one of {', '.join(KINDS)}")
+            if not (0 <= weight < math.inf):
+                raise ConfigError("--weight", f"found {kind}={weight}, expected a number from 0 up")
         if not 0 <= self.rate <= 0.5:
             raise ConfigError("--rate", f"found {self.rate}, expected a share from 0 to 0.5")
         if not 0 <= self.jitter <= 1:
@@ -66,21 +83,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
     dataset = Dataset.open(source)
     manifest, contract = dataset.manifest, dataset.manifest.contract
     setting = Setting(contract.layout, contract.history_images, contract.factor, manifest.system_prompt)
-    proved = proved_backs(dataset)
-    tasks = [
-        AugmentTask(
-            number=number,
-            source=str(source.absolute()),
-            out=str(out.absolute()),
-            setting=setting,
-            rate=config.rate,
-            kinds=config.kinds,
-            seed=config.seed,
-            back_proved=proved.get(number, {}),
-            jitter=Jitter(config.jitter, config.recentre, config.seed),
-        )
-        for number in manifest.shard_numbers()
-    ]
+    weights = {kind: config.weights.get(kind, KINDS[kind].weight) for kind in config.kinds}
     plan = Plan(
         stage="augment-errors",
         seed=config.seed,
@@ -89,6 +92,9 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
             "kinds": list(config.kinds),
             "jitter": config.jitter,
             "recentre": config.recentre,
+            "max_errors": config.max_errors,
+            "weights": weights,
+            "screens": rules(),
         },
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=contract,
@@ -96,36 +102,64 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
         slicing=manifest.slicing,
         system_prompt=manifest.system_prompt,
     )
-    return execute(plan, out, tasks, augment_shard, running)
+    return execute(plan, out, partial(_tasks, dataset, out, config, weights, setting, running), augment_shard, running)
 
 
-def proved_backs(dataset: Dataset) -> dict[int, dict[str, tuple[int, ...]]]:
-    """Return, by shard and trajectory, the steps from whose screen Back is proved to lead to the step before's.
-
-    The proof is a recorded Back in the same app between screens with exactly those pixels, as stored.
-    """
-    backs: set[tuple[str | None, str, str]] = set()
-    forwards: list[tuple[int, str, int, tuple[str | None, str, str]]] = []
-    decoder = msgspec.json.Decoder(_Actions)
-    columns = ["trajectory_id", "step_index", "app", "image", "step"]
-    for number in dataset.manifest.shard_numbers():
-        before = None
-        for row in dataset.rows("steps", number, columns):
-            image = row["image"] and row["image"]["sha256"]
-            if before is not None and before[0] == row["trajectory_id"] and before[2] and image:
-                _, actions, earlier, app = before
-                if app == row["app"] and earlier != image:
-                    if len(actions) == 1 and goes_back(actions[0]):
-                        backs.add((app, earlier, image))
-                    forwards.append((number, row["trajectory_id"], row["step_index"], (app, image, earlier)))
-            actions = decoder.decode(row["step"]).actions if row["step"] else ()
-            before = (row["trajectory_id"], actions, image, row["app"])
-    proved: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
-    for number, trajectory_id, index, edge in forwards:
-        if edge in backs:
-            proved[number][trajectory_id] = (*proved[number].get(trajectory_id, ()), index)
-    return proved
-
-
-class _Actions(msgspec.Struct):
-    actions: tuple[Action, ...]
+def _tasks(
+    dataset: Dataset,
+    out: Place,
+    config: AugmentConfig,
+    weights: Mapping[str, float],
+    setting: Setting,
+    running: Running,
+) -> list[AugmentTask]:
+    """Survey the dataset, choose, and return what is to be made of each shard."""
+    numbers = dataset.manifest.shard_numbers()
+    source = str(dataset.place.absolute())
+    graph = Graph.of(dataset)
+    asked = [
+        SurveyTask(
+            number=number,
+            source=source,
+            setting=setting,
+            kinds=config.kinds,
+            seed=config.seed,
+            max_errors=config.max_errors,
+            surroundings=graph.surroundings(number),
+        )
+        for number in numbers
+    ]
+    surveys = ask("survey", asked, survey_shard, running)
+    there: Counter[str] = Counter()
+    for survey in surveys:
+        there.update(survey.there)
+    chosen = choose(
+        (candidate for survey in surveys for candidate in survey.candidates),
+        samples=sum(survey.samples for survey in surveys),
+        there=there,
+        rate=config.rate,
+        weights=weights,
+        seed=config.seed,
+    )
+    coverage = graph.counts()
+    tasks = []
+    for task, survey in zip(asked, surveys, strict=True):
+        mine = {each.decision: chosen[each.decision] for each in survey.candidates if each.decision in chosen}
+        names = {decision.rsplit("/", 1)[0] for decision in mine}
+        tasks.append(
+            AugmentTask(
+                number=task.number,
+                source=source,
+                out=str(out.absolute()),
+                setting=setting,
+                seed=config.seed,
+                fingerprint=dataset.manifest.fingerprint,
+                surroundings={name: around for name, around in task.surroundings.items() if name in names},
+                chosen=mine,
+                counts=survey.counts,
+                fine=survey.fine,
+                jitter=Jitter(config.jitter, config.recentre, config.seed),
+                coverage=coverage if task.number == numbers[0] else {},
+            )
+        )
+    return tasks

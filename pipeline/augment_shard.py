@@ -1,39 +1,57 @@
-"""Make one augmented shard: what a worker of `gdp augment-errors` does."""
+"""Make one augmented shard: what a worker of `gdp augment-errors` does once the samples are chosen.
 
-import math
-from collections import Counter
-from collections.abc import Iterator
-from itertools import groupby, zip_longest
+A pure function of its task. Clean samples pass as they are, without being decoded.
+"""
+
+from collections import Counter, defaultdict
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 
-from . import layouts, seeds
-from .compose import Setting, Subject, compose, missing_screenshots
+from . import layouts
+from .compose import Setting, Subject, compose
 from .dataset import Dataset
 from .errors import KINDS, Episode, Proposal, Refusal
 from .jitter import Jitter, as_recorded, moved, off_target
-from .layouts import Layout, visible_turns
+from .layouts import Layout
 from .manifest import Flow
 from .place import Place
 from .records import Sample
 from .screen import target_box
 from .shards import ShardResult, ShardWriter, take_over
-from .tables import sample_row, to_json
+from .survey import SET_ASIDE, Counts, Surroundings, decision_of, episodes
+from .tables import (
+    Row,
+    provenance_from_json,
+    rejected_row,
+    sample_from_row,
+    sample_row,
+    target_from_json,
+    to_json,
+    to_table,
+)
 
 
 class AugmentTask(Struct, frozen=True):
-    """One shard of the source dataset."""
+    """One shard, and what was chosen for it."""
 
     number: int
     source: str
     out: str
     setting: Setting
-    rate: float
-    kinds: tuple[str, ...]
     seed: int
-    back_proved: dict[str, tuple[int, ...]]
-    jitter: Jitter = Jitter()
+    fingerprint: str
+    """Of the source dataset."""
+    surroundings: Surroundings
+    chosen: dict[str, tuple[str, int]]
+    """For each decision, by the id of its clean sample: the kind, and how many of its samples."""
+    counts: Counts
+    fine: int
+    jitter: Jitter
+    coverage: dict[str, int]
+    """What planning counted of all screens; in the first shard's task, so that it is counted once."""
 
     @property
     def name(self) -> str:
@@ -41,147 +59,121 @@ class AugmentTask(Struct, frozen=True):
         return f"augment-errors {self.number:05d}"
 
 
-class _Candidate(Struct, frozen=True):
-    kind: str
-    sample: Sample
-
-
 def augment_shard(task: AugmentTask) -> ShardResult:
-    """Write the samples of a shard, the promoted and the added ones among them."""
+    """Write the samples of a shard: the clean ones as they are, the promoted and the added ones among them."""
     dataset, out = Dataset.open(task.source), Place(task.out)
-    counts: dict[str, Counter[str]] = {kind: Counter() for kind in task.kinds}
-    samples, moves = _moved(task, dataset)
-    by_place = {(sample.trajectory_id, sample.step_index): sample for sample in samples if sample.origin == "clean"}
-    there = {_decision(sample) for sample in samples if sample.origin == "error_correction"}
-    candidates = [c for c in _candidates(task, dataset, by_place, counts) if _decision(c.sample) not in there]
-    promoted = {(c.sample.trajectory_id, c.sample.step_index): c.sample for c in candidates if KINDS[c.kind].replaces}
-    addable = [c for c in candidates if not KINDS[c.kind].replaces]
-    added = _choose(task, addable, len(samples), len(promoted) + len(there))
-    final = [promoted.get((s.trajectory_id, s.step_index), s) if s.origin == "clean" else s for s in samples]
-    final += [candidate.sample for candidate in added]
-    final.sort(key=lambda sample: (sample.trajectory_id, sample.step_index, sample.sample_id))
-    for sample in final:
-        if sample.error_kind in counts:
-            counts[sample.error_kind]["made"] += 1
-            counts[sample.error_kind]["in place"] += KINDS[sample.error_kind].replaces
+    table, moves = _moved(task, dataset, dataset.table("samples", task.number))
+    made, slips = _make(task, dataset, table)
+    promoted = {decision_of(sample.sample_id) for sample in made if KINDS[sample.error_kind or ""].replaces}
+    clean = pc.equal(table["origin"], pa.scalar("clean"))
+    replaced = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(promoted), pa.string())))
+    aside = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(slips - promoted), pa.string())))
+    kept = table.filter(pc.invert(pc.or_(replaced, aside)))
+    final = pa.concat_tables([kept, to_table("samples", map(sample_row, made)).cast(table.schema)])
+    final = final.sort_by([(name, "ascending") for name in ("trajectory_id", "step_index", "sample_id")])
+    counts = {kind: Counter(counter) for kind, counter in task.counts.items()}
+    by_kind = _tally(final, "error_kind")
+    for kind, n in by_kind.items():
+        if kind in counts:
+            counts[kind].update({"made": n, "in place": n * KINDS[kind].replaces})
+    refused = [_refused(task, sample_from_row(row)) for row in table.filter(aside).to_pylist()]
     metadata = {"stage": "augment-errors", "contract": to_json(dataset.manifest.contract)}
-    with ShardWriter(out, task.number, ("samples",), metadata) as writer:
-        for sample in final:
-            writer.write("samples", sample_row(sample))
+    with ShardWriter(out, task.number, ("samples", "rejected") if refused else ("samples",), metadata) as writer:
+        writer.write_table("samples", final)
+        for row in (*dataset.rows("rejected", task.number), *refused) if refused else ():
+            writer.write("rejected", row)
         shards = writer.commit()
-    shards += take_over(dataset, out, task.number, ("steps", "images", "rejected"))
+    shards += take_over(dataset, out, task.number, ("steps", "images") if refused else ("steps", "images", "rejected"))
+    failed = sum(n for kind, n in by_kind.items() if kind in KINDS and KINDS[kind].truth == "same screen")
     return ShardResult(
         number=task.number,
         shards=shards,
-        counts={"samples": Flow(into=len(samples), added=len(added), out=len(final))},
-        rejected={},
-        splits=dict(Counter(sample.split for sample in final)),
+        counts={"samples": Flow(table.num_rows, len(made) - len(promoted), final.num_rows, len(refused))},
+        rejected={SET_ASIDE: len(refused)} if refused else {},
+        splits=dict(_tally(final, "split")),
         details={
-            "origin": dict(Counter(sample.origin for sample in final)),
+            "origin": dict(_tally(final, "origin")),
+            **({"screens": task.coverage} if task.coverage else {}),
+            "unchanged screen": {"fine": task.fine, "failed": failed + by_kind["mined_noop"]},
             **{kind: dict(sorted(counter.items())) for kind, counter in counts.items()},
             **moves,
         },
     )
 
 
-def _moved(task: AugmentTask, dataset: Dataset) -> tuple[list[Sample], dict[str, Any]]:
+def _tally(table: "pa.Table", column: str) -> Counter[str]:
+    """Count the values of a text column, those that are not null."""
+    return Counter(str(value) for value in table[column].to_pylist() if value is not None)
+
+
+def _moved(task: AugmentTask, dataset: Dataset, table: "pa.Table") -> tuple["pa.Table", dict[str, Any]]:
     """Return the samples with the clicks moved that are to move, and what the report says of it."""
-    samples = list(dataset.shard_samples(task.number))
-    beside = sum(map(off_target, samples))
+    beside = sum(off_target(target_from_json(text).actions[0]) for text in map(str, table["target"].to_pylist()))
     details: dict[str, Any] = {"points": {"off_target": beside}} if beside else {}
     if task.jitter.idle:
-        return samples, details
+        return table, details
     layout, counts = layouts.get(task.setting.layout), Counter({"considered": 0})
     steps = {(step.trajectory_id, step.step_index): step for step in dataset.steps(task.number)}
     samples = [
         moved(sample, step, layout, task.setting, task.jitter, counts)
         if (step := steps.get((sample.trajectory_id, sample.step_index))) is not None
         else sample
-        for sample in samples
+        for sample in dataset.shard_samples(task.number)
     ]
-    return samples, {**details, "jitter": dict(sorted(counts.items()))}
+    details["jitter"] = dict(sorted(counts.items()))
+    return to_table("samples", map(sample_row, samples)).cast(table.schema), details
 
 
-def _candidates(
-    task: AugmentTask,
-    dataset: Dataset,
-    by_place: dict[tuple[str, int], Sample],
-    counts: dict[str, Counter[str]],
-) -> Iterator[_Candidate]:
-    """Yield every error sample that is truthful and expressible, counting why the others are not."""
+def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Sample], set[str]]:
+    """Return the samples that were chosen, and the ids of the clean ones whose decisions they show to be mistakes."""
     layout = layouts.get(task.setting.layout)
-    rows = (row for row in dataset.steps(task.number) if row.facts is not None)
-    for trajectory_id, group in groupby(rows, key=lambda row: row.trajectory_id):
-        proved = frozenset(task.back_proved.get(trajectory_id, ()))
-        episode = Episode(tuple(group), task.seed, proved)
-        for index in range(len(episode.steps)):
-            clean = by_place.get((trajectory_id, index))
-            if clean is None:
-                continue
-            for kind in task.kinds:
-                proposal = KINDS[kind].propose(episode, index)
-                if proposal is None:
-                    continue
-                guard = proposal.guard if isinstance(proposal, Refusal) else _unsayable(layout, task, proposal)
-                counts[kind]["considered"] += 1
-                if guard is not None or isinstance(proposal, Refusal):
-                    counts[kind][f"refused: {guard}"] += 1
-                    continue
-                counts[kind]["truthful"] += 1
-                yield _Candidate(kind, _compose(layout, task, episode, index, kind, proposal, clean))
-
-
-def _unsayable(layout: Layout, task: AugmentTask, proposal: Proposal) -> str | None:
-    """Return why the proposal cannot become a sample of this layout, or None."""
-    turns = [item.turn for item in proposal.shown]
-    if any(layout.refuse(turn) is not None for turn in turns):
-        return "inexpressible"
-    visible = set(visible_turns(layout, turns, task.setting.history_images))
-    if not set(range(len(turns) - proposal.evidence, len(turns))) <= visible:
-        return "evidence_outside_window"
-    if missing_screenshots(layout, task.setting, proposal.shown):
-        return "screenshot_missing"
-    return None
+    columns = ["sample_id", "trajectory_id", "step_index", "goal", "lang", "split", "origin", "provenance"]
+    rows = [row for row in table.select(columns).to_pylist() if row["origin"] == "clean"]
+    names = {(row["trajectory_id"], row["step_index"]): row["sample_id"] for row in rows}
+    by_trajectory: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["sample_id"] in task.chosen:
+            by_trajectory[row["trajectory_id"]].append(row)
+    made: list[Sample] = []
+    slips: set[str] = set()
+    for episode in episodes(dataset, task.number, task.seed, task.surroundings, frozenset(by_trajectory)):
+        for row in by_trajectory[episode.name]:
+            name, n = task.chosen[row["sample_id"]]
+            kind, index = KINDS[name], row["step_index"]
+            proposals = kind.propose(episode, index)
+            assert proposals is not None, "chosen, and now nothing"
+            assert not isinstance(proposals, Refusal), proposals
+            made += [_compose(layout, task.setting, episode, row, name, each) for each in proposals[:n]]
+            slips.update(names[episode.name, n] for n in kind.slips(episode, index) if (episode.name, n) in names)
+    return made, slips
 
 
 def _compose(
-    layout: Layout, task: AugmentTask, episode: Episode, index: int, kind: str, proposal: Proposal, clean: Sample
-) -> Sample:
-    last = proposal.shown[-1].turn
-    elements = episode.steps[last.step_index].observation.elements
+    layout: Layout, setting: Setting, episode: Episode, row: Row, kind: str, proposal: Proposal
+) -> Sample:  # fmt: skip
+    last = proposal.tail[-1].turn
+    elements = episode.steps[min(last.step_index, len(episode.steps) - 1)].observation.elements
+    recorded = last.actions == episode.turn(last.step_index).turn.actions
+    bbox = proposal.bbox or (target_box(elements, last.actions[0]) if recorded else None)
+    part = f"-{proposal.part}" if proposal.part else ""
     return compose(
         layout,
-        task.setting,
-        Subject(clean.trajectory_id, clean.goal, clean.lang, clean.split),
-        proposal.shown,
-        sample_id=f"{clean.trajectory_id}/{index:04d}+{kind}",
-        bbox=proposal.bbox or target_box(elements, last.actions[0]),
-        provenance={**as_recorded(clean.provenance), "error": KINDS[kind].meaning},
+        setting,
+        Subject(row["trajectory_id"], row["goal"], row["lang"], row["split"]),
+        (*episode.shown(proposal.past), *proposal.tail),
+        sample_id=f"{row['sample_id']}+{kind}{part}",
+        bbox=bbox,
+        provenance={
+            **as_recorded(provenance_from_json(row["provenance"])),
+            "error": KINDS[kind].meaning,
+            "turns": str(len(proposal.tail)),
+        },
         origin="error_correction",
         error_kind=kind,
     )
 
 
-def _choose(task: AugmentTask, candidates: list[_Candidate], n_samples: int, n_errors: int) -> list[_Candidate]:
-    """Return so many candidates that error samples make up the wanted share, kinds in turn, one for each decision."""
-    exact = task.rate * (n_samples - n_errors) / (1 - task.rate) - n_errors
-    # Rounded by chance, so that many small shards come to the same share as one large.
-    wanted = math.floor(exact) + (seeds.uniform(task.seed, "augment-errors", "round", task.number) < exact % 1)
-    by_kind = [
-        sorted(
-            (c for c in candidates if c.kind == kind),
-            key=lambda c: seeds.digest(task.seed, "augment-errors", c.sample.sample_id),
-        )
-        for kind in task.kinds
-    ]
-    chosen: dict[str, _Candidate] = {}
-    for round_ in zip_longest(*by_kind):
-        for candidate in round_:
-            if candidate is not None and len(chosen) < wanted:
-                chosen.setdefault(_decision(candidate.sample), candidate)
-    return list(chosen.values())
-
-
-def _decision(sample: Sample) -> str:
-    """Return the id of the clean sample that an error sample was made from: one error a decision."""
-    return sample.sample_id.rsplit("+", 1)[0]
+def _refused(task: AugmentTask, sample: Sample) -> Row:
+    where = f"samples/{task.number:05d}.parquet {sample.sample_id}"
+    message = "found a decision that the recording takes back, expected one to learn from"
+    return rejected_row("augment-errors", task.fingerprint, "sample", SET_ASIDE, where, message, sample=sample)

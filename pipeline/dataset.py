@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +14,7 @@ from .exceptions import InputError
 from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .records import ImageRef, Sample, Split
-from .tables import Row, StepRow, sample_from_row, step_from_row
+from .tables import SCHEMAS, Row, StepRow, sample_from_row, step_from_row
 
 if TYPE_CHECKING:
     import polars as pl
@@ -95,6 +95,14 @@ class Dataset:
             for batch in file.iter_batches(batch_size=256, columns=columns):
                 yield from batch.to_pylist()
 
+    def table(self, table: str, number: int) -> "pa.Table":
+        """Return one shard of a table as it is; empty if the table has no such shard."""
+        shard = self.shard(table, number)
+        if shard is None:
+            return SCHEMAS[table].empty_table()
+        with self._explained(shard.name):
+            return self._open(shard.name).read().replace_schema_metadata(None)
+
     def frame(self, table: str, columns: list[str]) -> "pl.DataFrame":
         """Return columns of a whole table, every shard of it; for questions that no single shard answers."""
         import polars as pl
@@ -123,9 +131,10 @@ class Dataset:
                 where = f"{self.path}/samples/{number:05d}.parquet[{index}]"
                 raise InputError(where, f"found {error}, expected a sample") from error
 
-    def steps(self, number: int) -> Iterator[StepRow]:
-        """Yield the recorded steps of one shard."""
-        return (step_from_row(row) for row in self.rows("steps", number))
+    def steps(self, number: int, wanted: Container[str] | None = None) -> Iterator[StepRow]:
+        """Yield the recorded steps of one shard, or only those of the wanted trajectories."""
+        rows = self.rows("steps", number)
+        return (step_from_row(row) for row in rows if wanted is None or row["trajectory_id"] in wanted)
 
     def image(self, ref: ImageRef) -> bytes:
         """Return the encoded bytes of a stored screenshot; raises InputError if the shard is missing or damaged."""

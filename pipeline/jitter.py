@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import seeds
-from .actions import Click, Point, target_point
+from .actions import Action, Click, Point, target_point
 from .compose import Setting, with_action
 from .geometry import centre, contains
 from .layouts import Layout
@@ -41,9 +41,9 @@ class Jitter(Struct, frozen=True):
         return not self.share and not self.recentre
 
 
-def off_target(sample: Sample) -> bool:
-    """Tell whether the trained click lies beside the box that the recording names as its target."""
-    click = _click(sample)
+def off_target(action: Action) -> bool:
+    """Tell whether a trained click lies beside the box that the recording names as its target."""
+    click = _placed(action)
     return click is not None and click.bbox is not None and not contains(click.bbox, click.point or (-1, -1))
 
 
@@ -51,11 +51,11 @@ def moved(
     sample: Sample, step: StepRow, layout: Layout, setting: Setting, jitter: Jitter, counts: Counter[str]
 ) -> Sample:
     """Return the sample with its click moved, or as it is; `counts` learns what became of it."""
-    click = _click(sample)
+    click = _placed(sample.turns[-1].actions[0])
     if click is None or sample.origin != "clean" or RECORDED in sample.provenance:
         return sample
     draw = (jitter.seed, "jitter", sample.sample_id)
-    if off_target(sample):
+    if off_target(click):
         if not jitter.recentre:
             return sample
     elif seeds.uniform(*draw, "whether") >= jitter.share:
@@ -77,9 +77,8 @@ def as_recorded(provenance: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in provenance.items() if key != RECORDED}
 
 
-def _click(sample: Sample) -> Click | None:
-    """Return the click that the sample trains, if it is one with a place."""
-    action = sample.turns[-1].actions[0]
+def _placed(action: Action) -> Click | None:
+    """Return the action if it is a click with a place."""
     return action if isinstance(action, Click) and action.point is not None else None
 
 

@@ -11,7 +11,7 @@ from .manifest import Manifest
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""
 
-HELD_BACK = frozenset({"labelled_error", "padding"})
+HELD_BACK = frozenset({"labelled_error", "mined_slip", "padding"})
 """Reasons that are no finding: the recording says that these decisions should not be learned."""
 
 

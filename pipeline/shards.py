@@ -83,6 +83,13 @@ class TableWriter:
         self.rows += 1
         return self.rows - 1
 
+    def write_table(self, table: "pa.Table") -> None:
+        """Add all rows of a table."""
+        self._flush()
+        rows = table.replace_schema_metadata(self._schema.metadata).combine_chunks()
+        self._writer.write_table(rows, row_group_size=TEXT_ROW_GROUP_ROWS)
+        self.rows += table.num_rows
+
     def commit(self) -> Shard:
         """Finish the file and give it its name; return the entry for the manifest."""
         self._flush()
@@ -123,6 +130,10 @@ class ShardWriter:
     def write(self, table: str, row: Row) -> int:
         """Add a row to a table and return its number there."""
         return self._tables[table].write(row)
+
+    def write_table(self, table: str, rows: "pa.Table") -> None:
+        """Add all rows of a table that was read."""
+        self._tables[table].write_table(rows)
 
     def commit(self) -> tuple[Shard, ...]:
         """Make all tables visible, in the order in which they were named."""

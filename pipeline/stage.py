@@ -30,6 +30,8 @@ class ShardTask(Protocol):
 
 
 Task = TypeVar("Task", bound=ShardTask)
+Answer = TypeVar("Answer", bound=ShardTask)
+"""What comes of a task; it bears the same number."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,11 +78,16 @@ def package_version() -> str:
 
 
 def execute(
-    plan: Plan, out: Place, tasks: Sequence[Task], work: Callable[[Task], ShardResult], running: Running
+    plan: Plan,
+    out: Place,
+    tasks: Sequence[Task] | Callable[[], Sequence[Task]],
+    work: Callable[[Task], ShardResult],
+    running: Running,
 ) -> StageReport:
     """Run the tasks whose shards are not there yet, write the manifest, and report on the finished dataset.
 
-    Raises the exception of the first failing task, after the others that were under way.
+    Tasks that are costly to plan come as a function, which is called unless the dataset is complete. Raises
+    the exception of the first failing task, after the others that were under way.
     """
     identity = {
         "stage": plan.stage,
@@ -91,25 +98,31 @@ def execute(
     }
     with RunFolder.open(out, identity, fresh=running.fresh) as run:
         if not run.complete:
-            missing = [task for task in tasks if task.number not in run.done]
+            every = tasks() if callable(tasks) else tasks
+            missing = [task for task in every if task.number not in run.done]
             with closing(_results(plan.stage, work, missing, running)) as results:
                 for result in results:
                     run.note(result)
-            run.finish(_manifest(plan, identity, [run.done[task.number] for task in tasks]))
+            run.finish(_manifest(plan, identity, [run.done[task.number] for task in every]))
     return StageReport.of(Dataset.open(out))
+
+
+def ask(name: str, tasks: Sequence[Task], work: Callable[[Task], Answer], running: Running) -> list[Answer]:
+    """Run tasks that write nothing and tell something; return what they tell in the order of the tasks' numbers."""
+    return sorted(_results(name, work, tasks, running), key=lambda answer: answer.number)
 
 
 def rehearse(
     plan: Plan, tasks: Sequence[Task], work: Callable[[Task], ShardResult], running: Running
 ) -> tuple[Manifest, list[ShardResult]]:
     """Run the tasks of a stage that writes nothing; return the manifest that it would have, and the results."""
-    results = sorted(_results(plan.stage, work, tasks, running), key=lambda result: result.number)
+    results = ask(plan.stage, tasks, work, running)
     return _manifest(plan, {"version": package_version()}, results), results
 
 
 def _results(
-    name: str, work: Callable[[Task], ShardResult], tasks: Sequence[Task], running: Running
-) -> Generator[ShardResult, None, None]:
+    name: str, work: Callable[[Task], Answer], tasks: Sequence[Task], running: Running
+) -> Generator[Answer, None, None]:
     failed: BaseException | None = None
     cluster = {"address": running.ray_address} if running.ray_address else {}
     executor = EXECUTORS[running.executor](running.workers, task_seconds=running.task_seconds, **cluster)

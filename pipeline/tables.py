@@ -208,6 +208,16 @@ def sample_from_row(row: Row) -> Sample:
     return Sample(**fields)
 
 
+def provenance_from_json(text: str) -> dict[str, str]:
+    """Return the column `provenance` as it was."""
+    return _provenance.decode(text)
+
+
+def target_from_json(text: str) -> Target:
+    """Return the column `target` as a record."""
+    return _target.decode(text)
+
+
 def step_row(trajectory: Trajectory, index: int, split: str, lang: Lang, image: ImageRef | None, header: str) -> Row:
     """Return the row of step `index`; index `len(steps)` is the final observation, which must exist."""
     step = trajectory.steps[index] if index < len(trajectory.steps) else None

@@ -2,42 +2,34 @@
 
 from typing import Any
 
-import msgspec
 import pytest
+from episodes import (
+    BUTTON,
+    CLICK,
+    DEAD,
+    EDITABLE,
+    OBSERVATION,
+    around,
+    edge,
+    element,
+    episode,
+    proposals,
+    screen,
+    shown,
+    step,
+)
 
 from pipeline.actions import Browser, Button, Click
-from pipeline.errors import KINDS, Episode, Proposal, Refusal
-from pipeline.errors.kind import IRREVERSIBLE
+from pipeline.errors import KINDS, Refusal
+from pipeline.errors.guards import IRREVERSIBLE
 from pipeline.geometry import centre, contains, distance
-from pipeline.records import Element, ImageRef, Label, Observation, Screenshot, Step, StepText
+from pipeline.graph import Route, Surrounding
+from pipeline.records import Element, Label, Step, StepText
 from pipeline.screen import interactive
-from pipeline.tables import StepFacts, StepRow
+from pipeline.tables import StepFacts
 
-BUTTON = Element(bbox=(0.3, 0.4, 0.7, 0.5), text="Photos", role="button", clickable=True, enabled=True, topmost=True)
-DEAD = Element(bbox=(0.1, 0.02, 0.6, 0.06), text="My heading", role="heading", clickable=False, topmost=True)
-OBSERVATION = Observation(
-    image=Screenshot("0.png", 360, 800), elements=(BUTTON, DEAD), app="Test", keyboard=False, overlay=False
-)
-CLICK = Click(point=(0.5, 0.45))
-
-
-def step(index: int, **changes: Any) -> StepRow:
-    """Return a step of the episode that every guard lets pass."""
-    facts = StepFacts(actions=(CLICK,), text=StepText(thought="I tap it.", instruction="Tap Photos"))
-    row = StepRow(
-        trajectory_id="t", step_index=index, split="train", goal="Open the photos", lang="en", scale=1.0,
-        image=ImageRef(f"{index:064d}", 0, index, 352, 800), observation=OBSERVATION, facts=facts,
-    )  # fmt: skip
-    own = {key: value for key, value in changes.items() if key in StepRow.__struct_fields__}
-    known = {key: value for key, value in changes.items() if key in StepFacts.__struct_fields__}
-    seen = {key: changes[key] for key in changes if key in Observation.__struct_fields__ and key not in known}
-    assert len(own) + len(seen) + len(known) == len(changes)
-    return msgspec.structs.replace(
-        row,
-        **own,
-        observation=msgspec.structs.replace(row.observation, **seen),
-        facts=msgspec.structs.replace(facts, **known),
-    )
+PROVED = {1: Surrounding(1), 2: Surrounding(2, acted=1, routes=(Route(edge(Button(name="back"), 1), (), ()),))}
+"""Some recording went Back from the screen of step 2 to that of step 1."""
 
 
 def proposed(kind: str, at: int = 2, *, proved: bool = True, n: int = 5, **changes: dict[str, Any]) -> Any:
@@ -46,27 +38,8 @@ def proposed(kind: str, at: int = 2, *, proved: bool = True, n: int = 5, **chang
         step(index, **changes.get("all_", {}), **changes.get({2: "here", 1: "before"}.get(index, ""), {}))
         for index in range(n)
     ]
-    return KINDS[kind].propose(Episode(tuple(steps), 0, frozenset({at} if proved else ())), at)
-
-
-def element(base: Element, **changes: Any) -> Element:
-    """Return the element with other facts."""
-    return msgspec.structs.replace(base, **changes)
-
-
-def screen(*elements: Element) -> dict[str, Any]:
-    """Return the change that makes these the elements of a step."""
-    return {"elements": elements}
-
-
-EDITABLE = Element(bbox=(0.1, 0.7, 0.9, 0.75), editable=True, clickable=True, topmost=True)
-INSIDE = element(DEAD, parent=2)
-
-
-def around(**facts: Any) -> dict[str, Any]:
-    """Put the dead text into an enclosing element with these facts."""
-    facts = {"clickable": False, **facts}
-    return screen(BUTTON, INSIDE, Element(bbox=(0.05, 0.01, 0.65, 0.07), topmost=True, **facts))
+    known = {2: PROVED, 4: {3: PROVED[1], 4: PROVED[2]}}.get(at, {}) if proved else {}
+    return KINDS[kind].propose(episode(*steps, around=known), at)
 
 
 TAP_DEAD_GUARDS: list[tuple[str, dict[str, Any]]] = [
@@ -87,31 +60,31 @@ TAP_DEAD_GUARDS: list[tuple[str, dict[str, Any]]] = [
     ("irreversible", {"here": screen(element(BUTTON, text="Delete all"), DEAD)}),
     ("irreversible", {"here": screen(element(BUTTON, text="立即支付"), DEAD)}),
     ("no_dead_text", {"here": screen(BUTTON)}),
-    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, clickable=None))}),
-    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, clickable=True))}),
-    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, editable=True))}),
-    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, checked=False))}),
-    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, topmost=None))}),
-    ("no_dead_text", {"here": screen(BUTTON, element(DEAD, topmost=False))}),
+    ("reacts", {"here": screen(BUTTON, element(DEAD, clickable=None))}),
+    ("reacts", {"here": screen(BUTTON, element(DEAD, clickable=True))}),
+    ("reacts", {"here": screen(BUTTON, element(DEAD, editable=True, focused=False))}),
+    ("reacts", {"here": screen(BUTTON, element(DEAD, checked=False))}),
+    ("covered", {"here": screen(BUTTON, element(DEAD, topmost=None))}),
+    ("covered", {"here": screen(BUTTON, element(DEAD, topmost=False))}),
     ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text="x"))}),
     ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text="x" * 41))}),
     ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text="Send feedback"))}),
     ("no_dead_text", {"here": screen(BUTTON, element(DEAD, text=" Photos  "))}),
     ("no_dead_text", {"here": screen(BUTTON, element(DEAD, role="img"))}),
-    ("no_dead_text", {"here": around(clickable=True)}),
-    ("no_dead_text", {"here": around(clickable=None)}),
-    ("no_dead_text", {"here": around(checked=True)}),
-    ("no_dead_text", {"here": screen(BUTTON, DEAD, Element(bbox=(0.1, 0.06, 0.6, 0.08), clickable=True))}),
-    ("no_dead_text", {"here": screen(BUTTON, DEAD, Element(bbox=(0.1, 0.06, 0.6, 0.08), clickable=None))}),
-    ("no_dead_text", {"all_": {"scale": 20.0}}),  # 16 dp are 320 pixels here, and the button is nearer
+    ("inside_control", {"here": around(clickable=True)}),
+    ("inside_control", {"here": around(clickable=None)}),
+    ("inside_control", {"here": around(checked=True)}),
+    ("near_control", {"here": screen(BUTTON, DEAD, Element(bbox=(0.1, 0.06, 0.6, 0.08), clickable=True))}),
+    ("near_control", {"here": screen(BUTTON, DEAD, Element(bbox=(0.1, 0.06, 0.6, 0.08), clickable=None))}),
+    ("near_control", {"all_": {"scale": 20.0}}),  # 16 dp are 320 pixels here, and the button is nearer
 ]  # fmt: skip
 
 
 def test_an_eligible_record_is_proposed() -> None:
     """The fixture itself passes every guard, else no test below would mean anything."""
     for kind in ("tap_dead", "accidental_back"):
-        assert isinstance(proposed(kind), Proposal)
-    assert isinstance(proposed("tap_dead", here=around()), Proposal)
+        assert proposals(proposed(kind))
+    assert proposals(proposed("tap_dead", here=around()))
 
 
 @pytest.mark.parametrize(("guard", "change"), TAP_DEAD_GUARDS)
@@ -135,8 +108,8 @@ ACCIDENTAL_BACK_GUARDS: list[tuple[str, dict[str, Any]]] = [
     ("overlay", {"before": {"overlay": True}}),
     ("focused_field", {"here": screen(BUTTON, element(EDITABLE, focused=True))}),
     ("target_unnamed", {"before": screen(element(BUTTON, text=None))}),
-    ("not_navigation", {"before": screen(element(BUTTON, editable=True))}),
-    ("not_navigation", {"before": screen(element(BUTTON, checked=False))}),
+    ("toggles", {"before": screen(element(BUTTON, editable=True))}),
+    ("toggles", {"before": screen(element(BUTTON, checked=False))}),
     ("irreversible", {"before": screen(element(BUTTON, text="Send"))}),
 ]
 
@@ -166,10 +139,10 @@ def test_where_a_kind_does_not_apply_it_is_silent(kind: str, change: dict[str, A
 
 def test_a_dead_tap_changes_nothing() -> None:
     """Both screens are the same one; the tap lands on the text and far from all that reacts; then the recorded tap."""
-    found = proposed("tap_dead")
-    assert isinstance(found, Proposal)
-    *past, wrong, right = found.shown
-    assert [item.turn.step_index for item in found.shown] == [0, 1, 2, 2]
+    (found,) = proposals(proposed("tap_dead"))
+    turns = shown(episode(*map(step, range(5))), found)
+    *past, wrong, right = turns
+    assert [item.turn.step_index for item in turns] == [0, 1, 2, 2]
     assert wrong.image == right.image == step(2).image
     (slip,) = wrong.turn.actions
     assert isinstance(slip, Click)
@@ -187,10 +160,10 @@ def test_a_dead_tap_changes_nothing() -> None:
 
 def test_an_accidental_back_shows_the_screen_before() -> None:
     """Exactly the recorded one, and the same tap again."""
-    found = proposed("accidental_back")
-    assert isinstance(found, Proposal)
-    *past, wrong, right = found.shown
-    assert [item.turn.step_index for item in found.shown] == [0, 1, 2, 1]
+    (found,) = proposals(proposed("accidental_back"))
+    turns = shown(episode(*map(step, range(5))), found)
+    *past, wrong, right = turns
+    assert [item.turn.step_index for item in turns] == [0, 1, 2, 1]
     assert wrong.image == step(2).image
     assert right.image == step(1).image == past[1].image
     assert wrong.turn.actions == (Button(name="back", synth=True),)
@@ -202,23 +175,26 @@ def labelled(n: int = 5, thought: str = "I tap it.", **labels: Label) -> Any:
     """Return what the kind `labelled` says at step 3, with labels on steps s0, s1 and so on."""
     steps = [step(index, label=labels.get(f"s{index}", Label())) for index in range(n)]
     steps[3] = step(3, label=labels["s3"], text=StepText(thought=thought, instruction="Tap it"))
-    return KINDS["labelled"].propose(Episode(tuple(steps), 0), 3)
+    return KINDS["labelled"].propose(episode(*steps), 3)
 
 
 def test_a_recorded_mistake_and_its_repair() -> None:
     """Nothing is invented but the diagnosis, and that only where the recorded thought has none."""
-    found = labelled(s2=Label(role="error"), s3=Label(role="recovery", corrects_step=2))
-    assert [item.turn.step_index for item in found.shown] == [0, 1, 2, 3]
-    assert [item.image for item in found.shown] == [step(n).image for n in range(4)]
+    (found,) = proposals(labelled(s2=Label(role="error"), s3=Label(role="recovery", corrects_step=2)))
+    turns = shown(episode(*map(step, range(5))), found)
+    assert [item.turn.step_index for item in turns] == [0, 1, 2, 3]
+    assert [item.image for item in turns] == [step(n).image for n in range(4)]
     assert found.evidence == 2
-    thought = found.shown[-1].turn.thought
+    thought = found.tail[-1].turn.thought or ""
     assert thought.endswith("I tap it.")
     assert "Tap Photos" in thought
-    assert labelled(s2=Label(role="error"), s3=Label(role="recovery")).shown == found.shown, "the last error by default"
-    assert labelled(s2=Label(correct=False), s3=Label(role="recovery")).shown[-1] == found.shown[-1]
+    assert labelled(s2=Label(role="error"), s3=Label(role="recovery")) == (found,), "the last error by default"
+    (judged,) = proposals(labelled(s2=Label(correct=False), s3=Label(role="recovery")))
+    assert judged.tail[-1] == found.tail[-1]
     said = "That was a mistake: I tap the other one."
-    kept = labelled(thought=said, s1=Label(role="error"), s3=Label(role="recovery", corrects_step=1))
-    assert kept.shown[-1].turn.thought == said
+    labels = {"s1": Label(role="error"), "s3": Label(role="recovery", corrects_step=1)}
+    (kept,) = proposals(labelled(thought=said, **labels))
+    assert kept.tail[-1].turn.thought == said
     assert kept.evidence == 3
 
 

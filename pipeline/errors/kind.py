@@ -1,25 +1,21 @@
-"""What an error kind is, and the guards that the kinds share."""
+"""What an error kind is: it looks at one decision of a recording and proposes samples, or names what forbids it."""
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from pipeline.actions import Action, Box, Browser, Button, Click
+from pipeline.actions import Box
 from pipeline.compose import Shown, turn_of
-from pipeline.records import Element, Lang, Observation, Role
-from pipeline.screen import label, target_element
+from pipeline.graph import NOTHING, Surrounding
+from pipeline.records import Lang, Role
 from pipeline.tables import StepRow
 
-IRREVERSIBLE = re.compile(
-    r"\b(pay|buy|order|purchase|checkout|send|submit|post|publish|delete|remove|erase|uninstall|reset)\b"
-    r"|\b(sign|log) out\b"
-    r"|支付|付款|购买|下单|发送|提交|发布|删除|移除|清空|卸载|重置|退出登录",
-    re.IGNORECASE,
-)
-"""Near these words nothing is injected: a slip there would not be harmless."""
+from .scene import Scene
+
+Truth = Literal["recorded", "same screen", "graph"]
+"""What makes the screen after an error true."""
 
 
 class Refusal(Struct, frozen=True):
@@ -29,22 +25,29 @@ class Refusal(Struct, frozen=True):
 
 
 class Proposal(Struct, frozen=True):
-    """A history that ends in error and correction; the last turn is the one to train."""
+    """A sample to be: recorded turns, then those of the error and its correction; the last is the one to train."""
 
-    shown: tuple[Shown, ...]
-    bbox: Box | None
+    past: int
+    """Recorded turns before the error."""
+    tail: tuple[Shown, ...]
+    """The turns from the error on."""
     evidence: int = 2
     """How many of the last turns must show their screenshots, or the model could not see what went wrong."""
+    bbox: Box | None = None
+    part: str = ""
+    """Which of several samples of one error it is."""
 
 
 class Episode(Struct, frozen=True, dict=True):
-    """One recorded trajectory with what its dataset proves about it."""
+    """One recorded trajectory with what its dataset knows about its screens."""
 
     steps: tuple[StepRow, ...]
-    """In order, each with its facts; the row of the final observation is left out."""
+    """In order, each with its facts."""
     seed: int
-    back_proved: frozenset[int] = frozenset()
-    """Steps whose screen, as recorded elsewhere, returns by Back to exactly the screen of the step before."""
+    surroundings: tuple[Surrounding, ...] = ()
+    """For each step and the observation after the last one."""
+    final: StepRow | None = None
+    """The observation after the last step."""
 
     def shown(self, end: int) -> tuple[Shown, ...]:
         """Return the recorded turns before step `end`."""
@@ -54,6 +57,10 @@ class Episode(Struct, frozen=True, dict=True):
         """Return one recorded turn."""
         return self._turns[index]
 
+    def around(self, index: int) -> Surrounding:
+        """Return what is known of the screen of a step."""
+        return self.surroundings[index] if index < len(self.surroundings) else NOTHING
+
     @cached_property
     def _turns(self) -> tuple[Shown, ...]:
         return tuple(
@@ -61,6 +68,11 @@ class Episode(Struct, frozen=True, dict=True):
             for index, step in enumerate(self.steps)
             if step.facts is not None
         )
+
+    @cached_property
+    def scenes(self) -> tuple[Scene, ...]:
+        """The screens of the steps."""
+        return tuple(Scene(step) for step in self.steps)
 
     def role(self, index: int) -> Role:
         """Return what the recording says of the step."""
@@ -77,46 +89,42 @@ class Episode(Struct, frozen=True, dict=True):
         return self.steps[0].lang
 
 
+Outcome = Sequence[Proposal] | Refusal | None
+"""Samples of one error, in the order in which they would be taken; the guard that forbids it; None if none applies."""
+
+
 class ErrorKind(Protocol):
     """One way to err and recover."""
 
     name: str
     meaning: str
+    truth: Truth
     replaces: bool
     """Whether the sample takes the place of the clean one instead of being added."""
+    depth: int
+    """Wrong turns in a sample; 0 for what is nobody's mistake."""
+    weight: float
+    """How often its turn comes when samples are chosen, compared with a kind of weight 1."""
+    share: float
+    """Share of all error-correction samples at most."""
 
-    def propose(self, episode: Episode, index: int) -> Proposal | Refusal | None:
-        """Return an error before the decision at step `index`, the guard that forbids it, or None if none applies."""
+    def propose(self, episode: Episode, index: int) -> Outcome:
+        """Return what may be injected before the decision at step `index`."""
+        ...
+
+    def slips(self, episode: Episode, index: int) -> tuple[int, ...]:
+        """Return the recorded steps that the error made at `index` shows to be mistakes, so that none is trained."""
         ...
 
 
-def named_target(observation: Observation, click: Click) -> tuple[Element, str] | None:
-    """Return the element that the click aims at and its name on the screen, None if either is missing."""
-    element = target_element(observation.elements, click)
-    if element is None:
-        return None
-    name = label(observation.elements, element)
-    return None if name is None else (element, name)
+class Injected:
+    """What kinds have in common that make an error up: it is added, and no recorded step is called wrong."""
 
+    replaces: bool = False
+    depth: int = 1
+    weight: float = 1.0
+    share: float = 1.0
 
-def restless(observation: Observation) -> str | None:
-    """Return the guard that fires on a screen where even a tap on nothing, or Back, could do something."""
-    if observation.keyboard is not False:
-        return "keyboard"
-    if observation.overlay is not False:
-        return "overlay"
-    if any(element.focused and element.editable for element in observation.elements):
-        return "focused_field"
-    return None
-
-
-def goes_back(action: Action) -> bool:
-    """Tell whether the action leaves the page for the one before it."""
-    return (isinstance(action, Button) and action.name == "back") or (
-        isinstance(action, Browser) and action.op == "back"
-    )
-
-
-def eventful(episode: Episode, indices: Sequence[int]) -> bool:
-    """Tell whether one of the steps is labelled as an error or its repair: errors are not piled up."""
-    return any(episode.role(index) != "normal" for index in indices)
+    def slips(self, episode: Episode, index: int) -> tuple[int, ...]:
+        """Return no step: the error is not a recorded one."""
+        return ()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pipeline.compose import Shown
 
-from .kind import Episode, Proposal, Refusal
+from .kind import Episode, Outcome, Proposal, Refusal, Truth
 from .thoughts import say
 
 _DIAGNOSIS = re.compile(
@@ -25,9 +25,13 @@ class Labelled:
 
     name = "labelled"
     meaning = "a recorded mistake and its recorded repair"
+    truth: Truth = "recorded"
     replaces = True
+    depth = 1
+    weight = 1.0
+    share = 1.0
 
-    def propose(self, episode: Episode, index: int) -> Proposal | Refusal | None:
+    def propose(self, episode: Episode, index: int) -> Outcome:
         """Return the recorded history of a repairing step."""
         facts = episode.steps[index].facts
         if facts is None or facts.label.role != "recovery":
@@ -47,4 +51,9 @@ class Labelled:
             gap = "" if episode.lang == "zh" else " "
             thought = f"{diagnosis}{gap}{thought}".strip()
         corrected = Shown(replace(target.turn, thought=thought), target.image)
-        return Proposal((*episode.shown(index), corrected), bbox=None, evidence=index - wrong + 1)
+        tail = (*episode.shown(index)[wrong:], corrected)
+        return (Proposal(wrong, tail, evidence=len(tail)),)
+
+    def slips(self, episode: Episode, index: int) -> tuple[int, ...]:
+        """Return no step: `gdp slice` makes no samples of mistakes that are labelled."""
+        return ()

@@ -1,0 +1,277 @@
+"""What forbids an error: small named questions about a record, shared by the kinds.
+
+A guard returns True where the record shows, or does not rule out, that the screen after the error would be another one
+than the sample claims. Its name is the code that reports count, explained in docs/reasons.md. What a guard asks about
+and the recording does not say counts against the error.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.actions import Action, Browser, Button, Point
+from pipeline.graph import Route
+from pipeline.records import Element, ScrollState
+from pipeline.states import CLOCKS, is_tree, short_role
+
+from .kind import Episode, Refusal
+from .scene import Scene, inert, text_of
+
+IRREVERSIBLE = re.compile(
+    r"\b(pay|buy|order|purchase|checkout|send|submit|post|publish|delete|remove|erase|uninstall|reset|transfer|withdraw"
+    r"|unsubscribe|format|wipe)\b|\b(sign|log) out\b"
+    r"|支付|付款|购买|下单|发送|提交|发布|删除|移除|清空|卸载|重置|退出登录|转账|提现|注销|格式化",
+    re.IGNORECASE,
+)
+"""Near these words nothing is injected: a slip there would not be harmless."""
+SURFACES = frozenset(
+    {"canvas", "iframe", "map", "mapview", "surfaceview", "textureview", "video", "videoview", "webview"}
+)
+"""Roles of areas that draw themselves: what reacts in them is not in the list of elements."""
+SPINNERS = frozenset({"activityindicator", "loading", "progressbar", "spinner"})
+
+Guard = Callable[..., bool]
+
+# Of the decision: (episode, index).
+
+
+def edge_of_trajectory(episode: Episode, index: int) -> bool:
+    """Tell whether it is the first decision or the last."""
+    return index == 0 or index == len(episode.steps) - 1
+
+
+def labelled_neighbour(episode: Episode, index: int) -> bool:
+    """Tell whether the step or the one before is a labelled mistake or repair: errors are not piled up."""
+    return any(episode.role(n) != "normal" for n in (index - 1, index) if n >= 0)
+
+
+def back_is_right(episode: Episode, index: int) -> bool:
+    """Tell whether the recording itself goes back here."""
+    return goes_back(episode.scenes[index].action)
+
+
+# Of the screen: (scene).
+
+
+def no_elements(scene: Scene) -> bool:
+    """Tell whether no elements are recorded."""
+    return not scene.elements
+
+
+def partial_tree(scene: Scene) -> bool:
+    """Tell whether the elements were found in the picture, so that others may be missing."""
+    return not is_tree(scene.observation)
+
+
+def keyboard(scene: Scene) -> bool:
+    """Tell whether a keyboard may be open, which a tap or Back would close."""
+    return scene.observation.keyboard is not False
+
+
+def overlay(scene: Scene) -> bool:
+    """Tell whether a dialog, menu or sheet may lie over the page, which a tap or Back would close."""
+    return scene.observation.overlay is not False
+
+
+def focused_field(scene: Scene) -> bool:
+    """Tell whether a field has the focus, which a tap anywhere would take away."""
+    return any(element.focused and element.editable for element in scene.elements)
+
+
+def focus_unknown(scene: Scene) -> bool:
+    """Tell whether nobody says of a field if it has the focus: it may have taken it by itself."""
+    return any(element.editable and element.focused is None for element in scene.elements)
+
+
+def dynamic_region(scene: Scene) -> bool:
+    """Tell whether something on the screen changes on its own."""
+    return bool(scene.observation.dynamic) or any(short_role(e.role) in CLOCKS | {"video"} for e in scene.elements)
+
+
+def unsettled(scene: Scene) -> bool:
+    """Tell whether something was still loading."""
+    return scene.observation.settled is False or (
+        scene.observation.settled is None
+        and any(short_role(e.role) in SPINNERS and not text_of(e) for e in scene.elements)
+    )
+
+
+def shortcuts(scene: Scene) -> bool:
+    """Tell whether keys may do something although no field has the focus."""
+    return scene.observation.shortcuts is not False
+
+
+def reach_unknown(scene: Scene) -> bool:
+    """Tell whether the recording does not say how far around a control a tap still counts."""
+    return scene.observation.touch_radius is None
+
+
+# Of a name on the screen: (text).
+
+
+def irreversible(text: str) -> bool:
+    """Tell whether it speaks of paying, sending, deleting and the like."""
+    return IRREVERSIBLE.search(text) is not None
+
+
+# Of a place on the screen: (scene, number of the element that is tapped, or None, point).
+
+
+def reacts(scene: Scene, number: int, point: Point) -> bool:
+    """Tell whether the element itself may take a tap."""
+    return not inert(scene.elements[number])
+
+
+def inside_control(scene: Scene, number: int, point: Point) -> bool:
+    """Tell whether something around the element may take the tap."""
+    return scene.enclosed[number]
+
+
+def covered(scene: Scene, number: int, point: Point) -> bool:
+    """Tell whether something may lie over the element."""
+    return scene.elements[number].topmost is not True
+
+
+def near_control(scene: Scene, number: int | None, point: Point) -> bool:
+    """Tell whether a control is so near that the tap may count as one on it."""
+    return scene.gap(point) < scene.reach
+
+
+def live_surface(scene: Scene, number: int | None, point: Point) -> bool:
+    """Tell whether the place is on a video, a map or the like, which reacts without telling."""
+    return any(short_role(scene.elements[n].role) in SURFACES for n in scene.at(point))
+
+
+def label_wired(scene: Scene, number: int, point: Point) -> bool:
+    """Tell whether a tap on the text is passed on to a control."""
+    return scene.elements[number].wired is True
+
+
+def off_screen(scene: Scene, number: int | None, point: Point) -> bool:
+    """Tell whether the point is outside of the screenshot."""
+    return not (0 <= point[0] < 1 and 0 <= point[1] < 1)
+
+
+# Of an element: (element).
+
+
+def toggles(element: Element) -> bool:
+    """Tell whether it switches or fills something."""
+    return element.checked is not None or element.editable is True
+
+
+def disabled_answers(element: Element) -> bool:
+    """Tell whether a tap on the disabled element may show a message."""
+    return element.notifies is not False
+
+
+# Of scrolling: (scroll state, the side on which more would be shown).
+
+
+def not_at_edge(scroll: ScrollState, way: str) -> bool:
+    """Tell whether there is more to show on this side."""
+    left = {"up": scroll.y, "down": scroll.max_y - scroll.y, "left": scroll.x, "right": scroll.max_x - scroll.x}[way]
+    return left > 0
+
+
+def pull_to_refresh(scroll: ScrollState, way: str) -> bool:
+    """Tell whether pulling beyond the top may load the content again."""
+    return way == "up" and scroll.refresh is not False
+
+
+def endless_list(scroll: ScrollState, way: str) -> bool:
+    """Tell whether scrolling beyond the end loads more."""
+    return way in {"down", "right"} and scroll.endless is True
+
+
+# Of the graph.
+
+
+def back_not_proved(episode: Episode, index: int) -> bool:
+    """Tell whether no recording goes Back from exactly this screen to exactly the one before."""
+    before = episode.around(index - 1).state
+    return not any(
+        route.edge.state == before and goes_back(route.edge.action) for route in episode.around(index).routes
+    )
+
+
+def return_not_proved(route: Route) -> bool:
+    """Tell whether no recording returns from the wrong screen to exactly this one."""
+    return not route.returns
+
+
+def goes_back(action: Action | None) -> bool:
+    """Tell whether the action leaves the page for the one before it."""
+    return (isinstance(action, Button) and action.name == "back") or (
+        isinstance(action, Browser) and action.op == "back"
+    )
+
+
+GUARDS: dict[str, Guard] = {
+    guard.__name__: guard
+    for guard in (
+        edge_of_trajectory,
+        labelled_neighbour,
+        back_is_right,
+        no_elements,
+        partial_tree,
+        keyboard,
+        overlay,
+        focused_field,
+        focus_unknown,
+        dynamic_region,
+        unsettled,
+        shortcuts,
+        reach_unknown,
+        irreversible,
+        reacts,
+        inside_control,
+        covered,
+        near_control,
+        live_surface,
+        label_wired,
+        off_screen,
+        toggles,
+        disabled_answers,
+        pull_to_refresh,
+        endless_list,
+        not_at_edge,
+        back_not_proved,
+        return_not_proved,
+    )
+}
+
+DECISION = ("edge_of_trajectory", "labelled_neighbour")
+QUIET = ("dynamic_region", "unsettled", "keyboard", "overlay", "focused_field", "focus_unknown")
+"""Screens where nothing happens by itself, and a tap on nothing, or Back, does nothing more than it seems."""
+
+_off: set[str] = set()
+
+
+def against(names: Iterable[str], *facts: Any) -> str | None:
+    """Return the first of the guards that forbids the error, None if all let it pass."""
+    return next((name for name in names if name not in _off and GUARDS[name](*facts)), None)
+
+
+def forbids(name: str, *facts: Any) -> bool:
+    """Tell whether the guard forbids the error."""
+    return name not in _off and GUARDS[name](*facts)
+
+
+def refusal(names: Iterable[str], *facts: Any) -> Refusal | None:
+    """Return the refusal by the first of the guards that forbids the error, None if all let it pass."""
+    name = against(names, *facts)
+    return None if name is None else Refusal(name)
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Switch guards off in this process: a test that nothing goes wrong then does not test the guard."""
+    unknown = set(names) - set(GUARDS)
+    assert not unknown, unknown
+    _off.update(names)
+    try:
+        yield
+    finally:
+        _off.difference_update(names)

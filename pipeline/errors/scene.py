@@ -1,0 +1,116 @@
+"""One recorded screen, asked many times: what is computed once is kept."""
+
+from functools import cached_property
+
+from pipeline.actions import Action, Box, Click, LongPress, Point
+from pipeline.geometry import area, centre, distance
+from pipeline.records import Element, Observation
+from pipeline.screen import interactive, label, target_element
+from pipeline.tables import StepRow
+
+CLEARANCE_DP = 16
+"""A finger's slop, assumed around controls where the recording does not say how far a tap still counts."""
+PHONE_WIDTH_DP = 360
+"""Assumed for the shorter side where the recording does not say how many pixels a dp has."""
+
+
+class Scene:
+    """A step's screen and its elements."""
+
+    def __init__(self, step: StepRow) -> None:
+        self.step = step
+        self.observation: Observation = step.observation
+        self.elements = step.observation.elements
+        self.width = step.observation.image.width
+        self.height = step.observation.image.height
+
+    @property
+    def action(self) -> Action | None:
+        """The first action of the step."""
+        return None if self.step.facts is None else self.step.facts.actions[0]
+
+    @cached_property
+    def scale(self) -> float:
+        """Pixels of the screenshot in a dp."""
+        return self.step.scale or min(self.width, self.height) / PHONE_WIDTH_DP
+
+    @cached_property
+    def reach(self) -> float:
+        """How far around a control a tap may still count as one on it, in pixels."""
+        recorded = self.observation.touch_radius
+        return max(CLEARANCE_DP * self.scale, 0 if recorded is None else recorded + 1)
+
+    @cached_property
+    def live(self) -> list[Box]:
+        """Boxes of everything that may react to a tap, as far as the recording does not deny it."""
+        return [element.bbox for element in self.elements if not inert(element)]
+
+    @cached_property
+    def enclosed(self) -> list[bool]:
+        """For each element, whether something that may react to a tap encloses it."""
+        found: list[bool | None] = [None] * len(self.elements)
+        for number in range(len(self.elements)):
+            trail: list[int] = []
+            at: int | None = number
+            while at is not None and at < len(found) and found[at] is None and at not in trail:
+                trail.append(at)
+                at = self.elements[at].parent
+            known = at is not None and at < len(found) and at not in trail
+            above = known and (bool(found[at]) or not inert(self.elements[at]))  # type: ignore[index]  # known
+            for each in reversed(trail):
+                found[each] = above
+                above = above or not inert(self.elements[each])
+        return [bool(each) for each in found]
+
+    def gap(self, point: Point) -> float:
+        """Return the distance in pixels from a point to the nearest thing that may react."""
+        return min((distance(box, point, self.width, self.height) for box in self.live), default=float("inf"))
+
+    def at(self, point: Point) -> list[int]:
+        """Return the elements whose closed boxes contain the point, the smallest first."""
+        x, y = point
+        found = [n for n, e in enumerate(self.elements) if e.bbox[0] <= x <= e.bbox[2] and e.bbox[1] <= y <= e.bbox[3]]
+        return sorted(found, key=lambda n: (area(self.elements[n].bbox), -n))
+
+    @cached_property
+    def target(self) -> Element | None:
+        """The element that the step's action aims at."""
+        action = self.action
+        return None if action is None else target_element(self.elements, action)
+
+    @cached_property
+    def target_name(self) -> str | None:
+        """What a person would call the target."""
+        return None if self.target is None else label(self.elements, self.target)
+
+    def named(self, action: Click | LongPress) -> tuple[Element, str] | None:
+        """Return the element on this screen that an action aims at, and its name; None if either is missing."""
+        element = target_element(self.elements, action)
+        name = None if element is None else label(self.elements, element)
+        return None if element is None or name is None else (element, name)
+
+    def offset(self, element: Element, point: Point) -> float:
+        """Return the distance in pixels from a point to an element."""
+        return distance(element.bbox, point, self.width, self.height)
+
+
+def inert(element: Element) -> bool:
+    """Tell whether the recording says that the element takes no tap; not to say so is not enough."""
+    return element.clickable is False and not interactive(element)
+
+
+def text_of(element: Element) -> str:
+    """Return the element's text on one line."""
+    return " ".join((element.text or "").split())
+
+
+def middle(element: Element) -> Point:
+    """Return where a tap on the element would go."""
+    return centre(element.bbox)
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a text, in Chinese its characters."""
+    lower = text.casefold()
+    latin = "".join(c if c.isascii() and c.isalnum() else " " for c in lower).split()
+    return {word for word in latin if len(word) > 2} | {c for c in lower if not c.isascii() and c.isalpha()}
