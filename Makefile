@@ -40,14 +40,14 @@ clean:
 
 .venv/.train: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing into .venv, once; a few minutes (where torch comes with CUDA it is gigabytes) ..."
-	$(PIP) --editable '.[train]'
+	$(PIP) --editable '.[train,view]'
 	touch $@
 
 .venv/.test: .venv/.train
-	$(PIP) --editable '.[train,test]'
+	$(PIP) --editable '.[train,view,test]'
 	sh tests/install_browser.sh
 	touch $@
 
 .venv/.dev: .venv/.train
-	$(PIP) --editable '.[train,test,dev]'
+	$(PIP) --editable '.[train,view,test,dev]'
 	touch $@

@@ -350,8 +350,9 @@ def train_command(
             )
         from train import show as shown
 
-        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        for text in shown.show(source_place(dataset), show, model, colour=colour):
+        from .terminal import coloured
+
+        for text in shown.show(source_place(dataset), show, model, colour=coloured()):
             click.echo(text)
         return
     if out is None:
@@ -361,6 +362,55 @@ def train_command(
         progress=not quiet and _on_terminal(),
     )  # fmt: skip
     finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
+
+
+@main.command("view")
+@click.argument("dataset")
+@click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the pages there, to share them.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=1000, show_default=True,
+    help="With --export: samples at most, spread evenly.",
+)  # fmt: skip
+@click.option("--trajectories", metavar="DIR", help="The recordings, to show their screenshots beside the stored ones.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to serve at.  [default: any free one]")
+@click.option("--open/--no-open", "open_browser", default=True, help="Open the browser, or only print the address.")
+def view_command(
+    *, dataset: str, export: Path | None, limit: int, trajectories: str | None, port: int, open_browser: bool
+) -> None:
+    """Look at DATASET: samples as conversations, trajectories as film strips.
+
+    Serves a page on this machine only until Ctrl-C, or writes it as files with --export.
+    """
+    from .view import run as viewer
+
+    config = viewer.ViewConfig(export, limit, trajectories, port, open_browser)
+    viewer.run(source_place(dataset), config, functools.partial(click.echo, err=True))
+
+
+@main.command("inspect")
+@click.argument("dataset")
+@click.argument("sample_id")
+@click.option("--tokens", is_flag=True, help="Each token with its label and weight instead of the texts.")
+@click.option("--model", help="With --tokens: whose tokenizer.  [default: the tiny built-in one]")
+def inspect_command(*, dataset: str, sample_id: str, tokens: bool, model: str | None) -> None:
+    """Print one sample of DATASET: its pictures, its conversation, and what of it is trained."""
+    from .inspect import find, lines
+    from .terminal import coloured
+
+    if model is not None and not tokens:
+        raise ConfigError("--model", "found it without --tokens, expected both or neither")
+    from .dataset import Dataset
+
+    opened = Dataset.open(source_place(dataset))
+    sample = find(opened, sample_id)
+    if tokens:
+        from train import show
+
+        text = show.token_table(opened, sample, model)
+    else:
+        text = lines(sample, colour=coloured())
+    for line in text:
+        click.echo(line)
 
 
 def _text_of(path: Path, option: str) -> str:

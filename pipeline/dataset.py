@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -87,13 +87,16 @@ class Dataset:
 
     def rows(self, table: str, number: int, columns: list[str] | None = None) -> Iterator[Row]:
         """Yield the rows of one shard of a table; nothing if the table has no such shard."""
+        for batch in self.batches(table, number, columns):
+            yield from batch.to_pylist()
+
+    def batches(self, table: str, number: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one shard of a table in Arrow's form; nothing if the table has no such shard."""
         shard = self.shard(table, number)
         if shard is None:
             return
         with self._explained(shard.name):
-            file = self._open(shard.name)
-            for batch in file.iter_batches(batch_size=256, columns=columns):
-                yield from batch.to_pylist()
+            yield from self._open(shard.name).iter_batches(batch_size=256, columns=columns)
 
     def table(self, table: str, number: int) -> "pa.Table":
         """Return one shard of a table as it is; empty if the table has no such shard."""
@@ -107,13 +110,34 @@ class Dataset:
         """Return columns of a whole table, every shard of it; for questions that no single shard answers."""
         import polars as pl
 
-        parts = []
+        parts = [pl.DataFrame(part) for _, part in self.tables(table, columns)]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+    def tables(self, table: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+        """Yield, shard by shard, its number and columns of it."""
         for number in self.manifest.shard_numbers():
             shard = self.shard(table, number)
             if shard is not None:
                 with self._explained(shard.name):
-                    parts.append(pl.DataFrame(self._open(shard.name).read(columns=columns)))
-        return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+                    part = self._open(shard.name).read(columns=columns)
+                yield number, part
+
+    def pick(self, table: str, number: int, rows: Sequence[int], columns: list[str] | None = None) -> list[Row]:
+        """Return some rows of a shard in the order asked for; only the row groups that hold them are read."""
+        name = f"{table}/{number:05d}.parquet"
+        found: dict[int, Row] = {}
+        with self._explained(name):
+            file, start = self._open(name), 0
+            for group in range(file.metadata.num_row_groups):
+                end = start + file.metadata.row_group(group).num_rows
+                wanted = [row for row in rows if start <= row < end]
+                if wanted:
+                    part = file.read_row_group(group, columns=columns)
+                    found.update({row: part.slice(row - start, 1).to_pylist()[0] for row in wanted})
+                start = end
+            if missing := [row for row in rows if row not in found]:
+                raise IndexError(f"no row {missing[0]}, {start} rows")
+        return [found[row] for row in rows]
 
     def samples(self, split: Split | None = None) -> Iterator[Sample]:
         """Yield the samples of a split, or all, in the order of the shards."""

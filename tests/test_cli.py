@@ -55,7 +55,8 @@ def test_help_shows_the_stages_in_order_and_a_chain() -> None:
     at = [done.stdout.index(f"\n  {name} ") for name in ("import", "slice", "augment-errors", "validate", "train")]
     assert at == sorted(at)
     assert "gdp slice TRAJECTORIES -o sliced | gdp augment-errors - -o augmented" in done.stdout
-    assert list(main.commands) == ["import", "slice", "augment-errors", "validate", "train"]
+    stages = ["import", "slice", "augment-errors", "validate", "train"]
+    assert [name for name in main.commands if name in stages] == stages
     assert build.gdp("--version").stdout.startswith("gdp, version 0.")
 
 

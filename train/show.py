@@ -7,14 +7,12 @@ from typing import Any
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
 from pipeline.place import Where
+from pipeline.records import Sample
+from pipeline.terminal import GREEN, GREY, RESET, safe
 
 from .quiet import quietly
 from .run import require
-
-GREEN, GREY, RESET = "\x1b[32m", "\x1b[90m", "\x1b[0m"
-
-CONTROL_CHARACTERS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
-"""Drawn as pictures of themselves, so that no text of a dataset can steer the terminal."""
+from .tokens import IGNORED
 
 
 def show(dataset_path: Where, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
@@ -41,6 +39,31 @@ def samples(dataset: Dataset, n: int, model: str | None, *, colour: bool) -> Ite
             total, trained = len(encoded.input_ids), encoded.trained
             title = f"{sample.sample_id} ({sample.origin}): {total} tokens{whose}, {trained} trained"
             yield f"── {title}\n{render(encoded, encoder.chatml, colour=colour)}"
+
+
+def token_table(dataset: Dataset, sample: Sample, model: str | None) -> Iterator[str]:
+    """Yield a line for each token: place, id, label, weight, text; the tokens of a picture share one line."""
+    require(model)
+    with quietly():
+        from . import model as models
+        from .data import Encoder, Item
+
+        encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
+        encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
+    chatml = encoder.chatml
+    yield f"{'place':>6} {'id':>7} {'label':>7} {'weight':>6}  text"
+    rows = zip(encoded.input_ids, encoded.labels, encoded.weights, strict=True)
+    for (token, label, weight, _), run in groupby(enumerate(rows), key=lambda each: _alike(each, chatml.image_pad)):
+        places = [place for place, _ in run]
+        text = "".join(_text([token] * len(places), chatml)).replace("\n", "⏎")
+        shown = "-" if label == IGNORED else str(label)
+        yield f"{places[0]:>6} {token:>7} {shown:>7} {weight:>6g}  {text}"
+
+
+def _alike(each: tuple[int, tuple[int, int, float]], image_pad: int) -> tuple[int, int, float, int]:
+    """Return a key that only neighbouring tokens of pictures share."""
+    place, row = each
+    return (*row, -1 if row[0] == image_pad else place)
 
 
 def spread(origins: Sequence[str], n: int) -> list[int]:
@@ -77,6 +100,6 @@ def _text(ids: list[int], chatml: Any) -> Iterator[str]:
         tokens = list(run)
         text = chatml.tokenizer.decode(tokens[:1] if control == chatml.image_pad else tokens)
         if control is None:
-            yield text.translate(CONTROL_CHARACTERS).replace("<|", "<\\|")
+            yield safe(text).replace("<|", "<\\|")
         else:
             yield f"{text}×{len(tokens)}" if control == chatml.image_pad else text

@@ -1,0 +1,22 @@
+"""Text for a terminal: colours, and data that cannot steer it."""
+
+import os
+import sys
+
+GREEN, RED, GREY, BOLD, RESET = "\x1b[32m", "\x1b[31m", "\x1b[90m", "\x1b[1m", "\x1b[0m"
+
+CONTROL_CHARACTERS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {
+    0x7F: 0x2421,
+    **dict.fromkeys(range(0x80, 0xA0), 0x2426),
+}
+"""Drawn as pictures of themselves, so that no text of a dataset can steer the terminal."""
+
+
+def safe(text: str) -> str:
+    """Return the text with nothing in it that a terminal would obey."""
+    return text.translate(CONTROL_CHARACTERS)
+
+
+def coloured() -> bool:
+    """Tell whether stdout is a terminal that wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ

@@ -1,0 +1,240 @@
+"""What a page shows, as plain data: lists of samples, one sample, film strips. Server and export deliver the same."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from pipeline.actions import Box
+from pipeline.dataset import Dataset
+from pipeline.describe import sentence
+from pipeline.records import ImageRef, Sample, Turn
+from pipeline.screen import label as name_of
+from pipeline.screen import target_element
+from pipeline.tables import StepRow, sample_from_row, step_from_row
+
+from . import marks
+from .catalogue import Catalogue, Entry
+
+PAGE = 40
+"""Samples on a page; trajectories take a quarter of it."""
+STRIPS = PAGE // 4
+
+
+class Links(Struct, frozen=True):
+    """Where a page finds screenshots."""
+
+    stored: Callable[[ImageRef], str]
+    """The address of a stored screenshot."""
+    recorded: Callable[[str, int], str | None]
+    """The address of a step's screenshot as it was recorded, by trajectory and step; None where it is not at hand."""
+
+
+class Presenter:
+    """Make the data of every page of one dataset."""
+
+    def __init__(self, catalogue: Catalogue, links: Links) -> None:
+        self.catalogue = catalogue
+        self.dataset: Dataset = catalogue.dataset
+        self._links = links
+        self._steps: dict[str, tuple[int, list[int]]] | None = None
+        self._sources: dict[int, list[tuple[int, int]]] = {}
+
+    def summary(self) -> dict[str, Any]:
+        """Return what stands above every page, and what can be filtered by."""
+        manifest = self.dataset.manifest
+        contract = manifest.contract
+        return {
+            "path": self.dataset.path,
+            "stage": manifest.stage,
+            "layout": contract.layout,
+            "frame": f"0-{contract.scale}" if contract.scale else "pixels of the picture",
+            "samples": len(self.catalogue),
+            "trajectories": len(self.catalogue.trajectories()),
+            "rejected": sum(manifest.rejected.values()),
+            "facets": self.catalogue.facets(),
+        }
+
+    def samples(self, wanted: Mapping[str, str], text: str, start: int) -> dict[str, Any]:
+        """Return a page of the samples that match."""
+        numbers = self.catalogue.select(wanted, text)
+        entries = self.catalogue.entries(numbers[start : start + PAGE].to_list())
+        return {"total": len(numbers), "start": start, "page": PAGE, "items": self.cards(entries)}
+
+    def cards(self, entries: list[Entry]) -> list[dict[str, Any]]:
+        """Return samples as a list shows them: the screen of the decision, the action on it, where it comes from."""
+        by_shard: dict[int, list[Entry]] = {}
+        for entry in entries:
+            by_shard.setdefault(entry.shard, []).append(entry)
+        made: dict[int, dict[str, Any]] = {}
+        for shard, members in by_shard.items():
+            rows = self.dataset.pick("samples", shard, [entry.row for entry in members])
+            for entry, row in zip(members, rows, strict=True):
+                made[entry.number] = self._card(entry, sample_from_row(row))
+        return [made[entry.number] for entry in entries]
+
+    def _card(self, entry: Entry, sample: Sample) -> dict[str, Any]:
+        trained = sample.turns[-1]
+        image = None if trained.image is None else sample.images[trained.image]
+        return {
+            **_facts(entry),
+            "says": trained.instruction or sentence(trained.actions[0], sample.lang),
+            "image": None if image is None else self._picture(image),
+            "shapes": _shapes(trained, sample.target.bbox),
+        }
+
+    def sample(self, sample_id: str) -> dict[str, Any] | None:
+        """Return all of one sample, None if there is none of that id."""
+        entry = self.catalogue.entry(sample_id)
+        if entry is None:
+            return None
+        sample = sample_from_row(self.dataset.pick("samples", entry.shard, [entry.row])[0])
+        siblings = self.catalogue.of_trajectory(entry.trajectory_id)
+        place = next(n for n, each in enumerate(siblings) if each.sample_id == sample_id)
+        return {
+            **_facts(entry),
+            "layout": sample.layout,
+            "lang": sample.lang,
+            "tokens": {"text": sample.text_tokens_estimate, "image": sample.image_tokens},
+            "provenance": sample.provenance,
+            "images": [self._shown(sample, number) for number in range(len(sample.images))],
+            "messages": _conversation(sample),
+            "turns": [_turn(turn, sample) for turn in sample.turns],
+            "previous": siblings[place - 1].sample_id if place else None,
+            "next": siblings[place + 1].sample_id if place + 1 < len(siblings) else None,
+            "same_step": [
+                {"id": each.sample_id, "origin": each.origin, "error_kind": each.error_kind}
+                for each in siblings
+                if each.step_index == entry.step_index and each.sample_id != sample_id
+            ],
+        }
+
+    def _shown(self, sample: Sample, number: int) -> dict[str, Any]:
+        """Return a screenshot of a sample with the action that its turn took on it."""
+        ref = sample.images[number]
+        turn = next(turn for turn in sample.turns if turn.image == number)
+        is_last = turn is sample.turns[-1]
+        action, contract = turn.actions[0], self.dataset.manifest.contract
+        source = self._source(ref)
+        return {
+            **self._picture(ref),
+            "recorded": {
+                "width": source[0],
+                "height": source[1],
+                "url": self._links.recorded(sample.trajectory_id, turn.step_index),
+            },
+            "step": turn.step_index,
+            "role": turn.role,
+            "action": marks.kind(action),
+            "arguments": marks.arguments(action),
+            "says": turn.instruction or sentence(action, sample.lang),
+            "weight": turn.loss_weight,
+            "shapes": _shapes(turn, sample.target.bbox if is_last else None),
+            "readings": marks.readings(action, ref, source, contract),
+        }
+
+    def strips(self, wanted: Mapping[str, str], text: str, start: int) -> dict[str, Any]:
+        """Return a page of film strips: the trajectories of the samples that match, each with all its steps."""
+        numbers = self.catalogue.select(wanted, text)
+        ids = self.catalogue.frame["trajectory_id"][numbers].cast(str).unique(maintain_order=True)
+        chosen = ids[start : start + STRIPS].to_list()
+        return {"total": len(ids), "start": start, "page": STRIPS, "items": [self.strip(each) for each in chosen]}
+
+    def strip(self, trajectory_id: str) -> dict[str, Any]:
+        """Return one trajectory's screenshots in order, and the samples that were cut at each."""
+        steps = self.steps(trajectory_id)
+        cut: dict[int, list[dict[str, Any]]] = {}
+        for entry in self.catalogue.of_trajectory(trajectory_id):
+            cut.setdefault(entry.step_index, []).append({"id": entry.sample_id, "origin": entry.origin})
+        return {
+            "trajectory": trajectory_id,
+            "goal": steps[0].goal if steps else "",
+            "split": steps[0].split if steps else "",
+            "app": steps[0].observation.app if steps else None,
+            "steps": [
+                {
+                    "index": step.step_index,
+                    "image": None if step.image is None else self._picture(step.image),
+                    "says": _says(step),
+                    "role": "normal" if step.facts is None else step.facts.label.role,
+                    "shapes": [] if step.facts is None else marks.shapes(step.facts.actions[0]),
+                    "samples": cut.get(step.step_index, []),
+                }
+                for step in steps
+            ],
+        }
+
+    def steps(self, trajectory_id: str) -> list[StepRow]:
+        """Return the recorded steps of a trajectory, its final observation too."""
+        if self._steps is None:
+            self._steps = {}
+            for shard, table in self.dataset.tables("steps", ["trajectory_id"]):
+                for row, name in enumerate(table.column(0).to_pylist()):
+                    self._steps.setdefault(str(name), (shard, []))[1].append(row)
+        shard, rows = self._steps.get(trajectory_id, (0, []))
+        return [step_from_row(row) for row in self.dataset.pick("steps", shard, rows)] if rows else []
+
+    def _picture(self, ref: ImageRef) -> dict[str, Any]:
+        return {"url": self._links.stored(ref), "width": ref.width, "height": ref.height}
+
+    def _source(self, ref: ImageRef) -> tuple[int, int]:
+        """Return the size in pixels that the screenshot was recorded at."""
+        if ref.shard not in self._sources:
+            columns = ["source_width", "source_height"]
+            rows = self.dataset.rows("images", ref.shard, columns)
+            self._sources[ref.shard] = [(row["source_width"], row["source_height"]) for row in rows]
+        return self._sources[ref.shard][ref.row]
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.sample_id,
+        "number": entry.number,
+        "trajectory": entry.trajectory_id,
+        "step": entry.step_index,
+        "split": entry.split,
+        "origin": entry.origin,
+        "error_kind": entry.error_kind,
+        "action": entry.action,
+        "app": entry.app,
+        "goal": entry.goal,
+        "flags": list(entry.flag),
+    }
+
+
+def _conversation(sample: Sample) -> list[dict[str, Any]]:
+    """Return the messages; an answer says which turn it is: answers are the last turns, older ones may be folded."""
+    answers = sum(message.role == "assistant" for message in sample.messages)
+    turn = len(sample.turns) - answers
+    shown = []
+    for message in sample.messages:
+        parts = [{"image": part.image} if part.type == "image" else {"text": part.text} for part in message.content]
+        each = {"role": message.role, "weight": message.loss_weight, "parts": parts, "turn": None}
+        if message.role == "assistant":
+            each["turn"], turn = turn, turn + 1
+        shown.append(each)
+    return shown
+
+
+def _turn(turn: Turn, sample: Sample) -> dict[str, Any]:
+    return {
+        "step": turn.step_index,
+        "role": turn.role,
+        "weight": turn.loss_weight,
+        "image": turn.image,
+        "says": turn.instruction or sentence(turn.actions[0], sample.lang),
+    }
+
+
+def _shapes(turn: Turn, bbox: Box | None) -> list[dict[str, Any]]:
+    return [shape for action in turn.actions for shape in marks.shapes(action, bbox)]
+
+
+def _says(step: StepRow) -> str:
+    if step.facts is None:
+        return ""
+    if step.facts.text.instruction:
+        return step.facts.text.instruction
+    action, elements = step.facts.actions[0], step.observation.elements
+    element = target_element(elements, action)
+    return sentence(action, step.lang, None if element is None else name_of(elements, element))
