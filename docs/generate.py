@@ -37,6 +37,7 @@ TREE = {
     "pipeline/checks/": "what `gdp validate` looks for",
     "pipeline/view/": "`gdp view`: index, pages, local server, export; `inspect.py` shows one sample in the terminal",
     "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",
+    "pipeline/fingerprint.py": "tell without decoding whether two screenshots are alike, or equal outside of a mask",
     "pipeline/shards.py": "write Parquet shards; `dataset.py` reads them, `tables.py` has their columns",
     "pipeline/run_folder.py": "journal, resume, manifest last; `lock.py`, `place.py` (disk or `s3://`)",
     "pipeline/executors/": "worker processes that may die; `stage.py` runs a stage on them",

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .exceptions import InputError
+from .fingerprint import Fingerprint
 from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .records import ImageRef, Sample, Split
@@ -159,6 +160,10 @@ class Dataset:
         """Yield the recorded steps of one shard, or only those of the wanted trajectories."""
         rows = self.rows("steps", number)
         return (step_from_row(row) for row in rows if wanted is None or row["trajectory_id"] in wanted)
+
+    def fingerprints(self, number: int) -> tuple[Fingerprint, ...]:
+        """Return the fingerprints of a shard's screenshots, by row; their bytes are not read."""
+        return tuple(Fingerprint(**row) for row in self.rows("images", number, list(Fingerprint.__struct_fields__)))
 
     def image(self, ref: ImageRef) -> bytes:
         """Return the encoded bytes of a stored screenshot; raises InputError if the shard is missing or damaged."""

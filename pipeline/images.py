@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 
 from . import engines
 from .engines import Header, ImageFormat, Size, UnreadableError
-from .engines.pillow import DECODER_ERRORS, ORIENTATION, PillowEngine, look
+from .engines.pillow import DECODER_ERRORS, ORIENTATION, PillowEngine, encode, look
+from .fingerprint import Fingerprint, fingerprint
 from .geometry import model_size, smart_resize
 from .place import Place
 
@@ -57,12 +58,21 @@ class Stored(Struct, frozen=True):
 
     data: bytes
     sha256: str
-    width: int
-    height: int
-    format: str
+    format: ImageFormat
     source_sha256: str
     source_width: int
     source_height: int
+    fingerprint: Fingerprint
+
+    @property
+    def width(self) -> int:
+        """In pixels, as stored."""
+        return self.fingerprint.width
+
+    @property
+    def height(self) -> int:
+        """In pixels, as stored."""
+        return self.fingerprint.height
 
 
 def read(source: Place, folder: str, path: str) -> bytes:
@@ -115,7 +125,7 @@ def header(data: bytes) -> Header:
 def decode(data: bytes) -> Image.Image:
     """Return the fully decoded picture, upright, in RGB; raises ImageProblem."""
     try:
-        return PillowEngine().open(data, header(data)).pixels
+        return PillowEngine().open(data, header(data)).image
     except UnreadableError as error:
         raise _broken(str(error)) from error
 
@@ -130,18 +140,19 @@ def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | N
         announced = header(data)
         picture = engines.get(plan.engine).open(data, announced)
         if picture.size != (width, height):
-            picture.check()  # a broken picture is called broken, whatever its size
+            picture.pixels(picture.size)  # a broken picture is called broken, whatever its size
             found, expected = f"{picture.size[0]}x{picture.size[1]}", f"{width}x{height} as recorded"
             raise ImageProblem("image_size", f"found {found}, expected {expected}")
         size = final_size(width, height, plan)
         source = sha256 or hashlib.sha256(data).hexdigest()
-        if size == picture.size and picture.faithful:
-            picture.check()
-            return Stored(data, source, width, height, picture.faithful, source, width, height)
-        encoded = picture.encoded(size, plan.format, plan.quality)
+        pixels = picture.pixels(size)
     except UnreadableError as error:
         raise _broken(str(error)) from error
-    return Stored(encoded, hashlib.sha256(encoded).hexdigest(), *size, plan.format, source, width, height)
+    seen = fingerprint(pixels)
+    if size == picture.size and picture.faithful:
+        return Stored(data, source, picture.faithful, source, width, height, seen)
+    encoded = encode(pixels, plan.format, plan.quality)
+    return Stored(encoded, hashlib.sha256(encoded).hexdigest(), plan.format, source, width, height, seen)
 
 
 def final_size(width: int, height: int, plan: Plan) -> Size:

@@ -153,6 +153,8 @@ class _Shard:
                     "source_sha256": stored.source_sha256,
                     "source_width": stored.source_width,
                     "source_height": stored.source_height,
+                    "phash": stored.fingerprint.phash,
+                    "tiles": stored.fingerprint.tiles,
                 },
             )
             self._pictures["resized" if stored.sha256 != stored.source_sha256 else "unchanged"] += 1

@@ -12,6 +12,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from .actions import Action
+from .fingerprint import PHASH_BYTES
 from .records import (
     Execution,
     ImageRef,
@@ -119,6 +120,8 @@ IMAGES = pa.schema(
         _column("source_sha256", pa.string()),
         _column("source_width", pa.int32()),
         _column("source_height", pa.int32()),
+        _column("phash", pa.binary(PHASH_BYTES)),  # these two: `pipeline.fingerprint`
+        _column("tiles", pa.binary()),
     ]
 )
 

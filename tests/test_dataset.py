@@ -100,7 +100,8 @@ def test_row_groups_are_flushed_by_rows_and_by_bytes(tmp_path: Path) -> None:
         writer = TableWriter(out, "images", 0, {})
         for number in range(40):
             row = {"sha256": f"{number:064d}", "bytes": bytes([number]) * sizes[name], "width": 1, "height": 1,
-                   "format": "png", "source_sha256": "", "source_width": 1, "source_height": 1}  # fmt: skip
+                   "format": "png", "source_sha256": "", "source_width": 1, "source_height": 1,
+                   "phash": bytes(32), "tiles": b""}  # fmt: skip
             assert writer.write(row) == number
         writer.commit()
         file = pq.ParquetFile(tmp_path / name / "images" / "00000.parquet")

@@ -1,4 +1,7 @@
-"""Pillow: the reference. Its bicubic is what the families' processors compute, its verdict on a file is final."""
+"""Pillow: the reference. Its bicubic is what the families' processors compute, its verdict on a file is final.
+
+It also encodes, whatever engine made the pixels: equal pixels are equal files.
+"""
 
 import io
 import struct
@@ -38,33 +41,35 @@ def look(data: bytes) -> ImageFile.ImageFile:
         return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
+def encode(pixels: Image.Image, form: ImageFormat, quality: int) -> bytes:
+    """Return a picture in mode RGBX as a file; `quality` is that of JPEG, the other formats lose nothing."""
+    buffer = io.BytesIO()
+    match form:
+        case "jpeg":
+            pixels.save(buffer, "JPEG", quality=quality, subsampling=0)
+        case "png":
+            pixels.convert("RGB").save(buffer, "PNG", compress_level=6)
+        case "webp":
+            pixels.convert("RGB").save(buffer, "WEBP", lossless=True)
+    return buffer.getvalue()
+
+
 class PillowPicture:
     """A decoded picture."""
 
-    def __init__(self, pixels: Image.Image, faithful: ImageFormat | None) -> None:
-        self.pixels = pixels
+    def __init__(self, image: Image.Image, faithful: ImageFormat | None) -> None:
+        self.image = image
         self.faithful = faithful
 
     @property
     def size(self) -> Size:
         """Width and height."""
-        return self.pixels.size
+        return self.image.size
 
-    def check(self) -> None:
-        """Nothing is left to decode."""
-
-    def encoded(self, size: Size, form: ImageFormat, quality: int) -> bytes:
-        """Return it as a file of that size."""
-        pixels = self.pixels if size == self.size else self.pixels.resize(size, Image.Resampling.BICUBIC)
-        buffer = io.BytesIO()
-        match form:
-            case "jpeg":
-                pixels.save(buffer, "JPEG", quality=quality, subsampling=0)
-            case "png":
-                pixels.save(buffer, "PNG", compress_level=6)
-            case "webp":
-                pixels.save(buffer, "WEBP", lossless=True)
-        return buffer.getvalue()
+    def pixels(self, size: Size) -> Image.Image:
+        """Return it at that size, in mode RGBX."""
+        image = self.image if size == self.size else self.image.resize(size, Image.Resampling.BICUBIC)
+        return image.convert("RGBX")
 
 
 class PillowEngine:

@@ -47,22 +47,12 @@ class VipsPicture:
         """Its format unless it has an alpha channel: readers disagree on what shows through."""
         return self._header.format if self._image.bands == 3 else None
 
-    def check(self) -> None:
-        """Decode every pixel; raises UnreadableError."""
+    def pixels(self, size: Size) -> Image.Image:
+        """Return it at that size, in mode RGBX; raises UnreadableError unless every pixel decodes."""
         try:
-            self._image.write_to_memory()
+            return _resized(self._image, size)
         except pyvips.Error:
-            self._reference().check()
-
-    def encoded(self, size: Size, form: ImageFormat, quality: int) -> bytes:
-        """Return it as a file of that size; raises UnreadableError unless every pixel decodes."""
-        try:
-            return _encoded(_resized(self._image, size), form, quality)
-        except pyvips.Error:
-            return self._reference().encoded(size, form, quality)
-
-    def _reference(self) -> Picture:
-        return PillowEngine().open(self._data, self._header)
+            return PillowEngine().open(self._data, self._header).pixels(size)
 
 
 class VipsEngine:
@@ -71,7 +61,7 @@ class VipsEngine:
     name = "vips"
 
     def versions(self) -> dict[str, str]:
-        """Return the versions of libvips, and of Pillow for what libvips is not given."""
+        """Return the versions of libvips, and of Pillow, which encodes and takes what libvips is not given."""
         return {"libvips": ".".join(str(pyvips.version(part)) for part in range(3)), **PillowEngine().versions()}
 
     def open(self, data: bytes, header: Header) -> Picture:
@@ -91,29 +81,21 @@ def _is_as_announced(image: "pyvips.Image", header: Header) -> bool:
     return size == (header.width, header.height) and image.format == "uchar" and image.bands in {3, 4}
 
 
-def _resized(image: "pyvips.Image", size: Size) -> "pyvips.Image":
-    """Return the picture in RGB at that size, by the rule of Pillow's bicubic."""
+def _resized(image: "pyvips.Image", size: Size) -> Image.Image:
+    """Return the picture at that size, by the rule of Pillow's bicubic."""
     if image.bands == 4:
         image = image.flatten(background=255)
     width, height = size
-    if size == (image.width, image.height):
-        return image
     if width > image.width or height > image.height:
         # libvips enlarges by another rule, up to 165 levels away.
-        pixels = Image.frombuffer("RGB", (image.width, image.height), image.write_to_memory(), "raw", "RGB", 0, 1)
-        enlarged = pixels.resize(size, Image.Resampling.BICUBIC).tobytes()
-        return pyvips.Image.new_from_memory(enlarged, width, height, 3, "uchar").copy(interpretation="srgb")
-    # Not `resize`: from a factor of 4 it averages blocks first.
-    return image.reducev(image.height / height, kernel="cubic").reduceh(image.width / width, kernel="cubic")
+        return _decoded(image).convert("RGB").resize(size, Image.Resampling.BICUBIC).convert("RGBX")
+    if size != (image.width, image.height):
+        # Not `resize`: from a factor of 4 it averages blocks first.
+        image = image.reducev(image.height / height, kernel="cubic").reduceh(image.width / width, kernel="cubic")
+    return _decoded(image)
 
 
-def _encoded(image: "pyvips.Image", form: ImageFormat, quality: int) -> bytes:
-    data: bytes
-    match form:
-        case "jpeg":
-            data = image.jpegsave_buffer(Q=quality, subsample_mode="off", keep="none")
-        case "png":
-            data = image.pngsave_buffer(compression=6, keep="none")
-        case "webp":
-            data = image.webpsave_buffer(lossless=True, Q=80, keep="none")  # Q is the effort here; Pillow's is 80
-    return data
+def _decoded(image: "pyvips.Image") -> Image.Image:
+    """Run the pipeline; Pillow then uses the memory as it is."""
+    size = (image.width, image.height)
+    return Image.frombuffer("RGBX", size, image.bandjoin(255).write_to_memory(), "raw", "RGBX", 0, 1)
