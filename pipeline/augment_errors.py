@@ -82,7 +82,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
     keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest, contract = dataset.manifest, dataset.manifest.contract
-    setting = Setting(contract.layout, contract.history_images, contract.factor, manifest.system_prompt)
+    setting = Setting(contract, manifest.prompts)
     weights = {kind: config.weights.get(kind, KINDS[kind].weight) for kind in config.kinds}
     plan = Plan(
         stage="augment-errors",
@@ -100,7 +100,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
         contract=contract,
         image=manifest.image,
         slicing=manifest.slicing,
-        system_prompt=manifest.system_prompt,
+        prompts=manifest.prompts,
     )
     return execute(plan, out, partial(_tasks, dataset, out, config, weights, setting, running), augment_shard, running)
 

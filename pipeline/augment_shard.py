@@ -21,7 +21,7 @@ from .place import Place
 from .records import Sample
 from .screen import target_box
 from .shards import ShardResult, ShardWriter, take_over
-from .survey import SET_ASIDE, Counts, Surroundings, decision_of, episodes
+from .survey import SET_ASIDE, Counts, Surroundings, decision_of, episodes, sized
 from .tables import (
     Row,
     provenance_from_json,
@@ -112,7 +112,7 @@ def _moved(task: AugmentTask, dataset: Dataset, table: "pa.Table") -> tuple["pa.
     details: dict[str, Any] = {"points": {"off_target": beside}} if beside else {}
     if task.jitter.idle:
         return table, details
-    layout, counts = layouts.get(task.setting.layout), Counter({"considered": 0})
+    layout, counts = layouts.get(task.setting.contract.layout), Counter({"considered": 0})
     steps = {(step.trajectory_id, step.step_index): step for step in dataset.steps(task.number)}
     samples = [
         moved(sample, step, layout, task.setting, task.jitter, counts)
@@ -126,7 +126,7 @@ def _moved(task: AugmentTask, dataset: Dataset, table: "pa.Table") -> tuple["pa.
 
 def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Sample], set[str]]:
     """Return the samples that were chosen, and the ids of the clean ones whose decisions they show to be mistakes."""
-    layout = layouts.get(task.setting.layout)
+    layout = layouts.get(task.setting.contract.layout)
     columns = ["sample_id", "trajectory_id", "step_index", "goal", "lang", "split", "origin", "provenance"]
     rows = [row for row in table.select(columns).to_pylist() if row["origin"] == "clean"]
     names = {(row["trajectory_id"], row["step_index"]): row["sample_id"] for row in rows}
@@ -160,7 +160,7 @@ def _compose(
         layout,
         setting,
         Subject(row["trajectory_id"], row["goal"], row["lang"], row["split"]),
-        (*episode.shown(proposal.past), *proposal.tail),
+        sized((*episode.shown(proposal.past), *proposal.tail), episode, setting.contract),
         sample_id=f"{row['sample_id']}+{kind}{part}",
         bbox=bbox,
         provenance={

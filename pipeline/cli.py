@@ -219,6 +219,10 @@ def import_command(
 @output_option
 @click.option("--layout", default="mai-ui", show_default=True, help="Model family: mai-ui or qwen3-vl.")
 @click.option("--history-images", type=int, help="Screenshots in a sample at most.  [default: the layout's]")
+@click.option(
+    "--keep-thought", type=click.Choice(["none", "window", "all"]),
+    help="Past thoughts to show: none, those beside the screenshots shown, or all.  [default: the layout's]",
+)  # fmt: skip
 @click.option("--max-pixels", type=int, help="Area of a screenshot at most.  [default: 1280 image tokens]")
 @click.option("--max-dim", type=int, help="Long side of a screenshot at most, in pixels, whatever its area.")
 @click.option(
@@ -238,11 +242,17 @@ def import_command(
 @click.option(
     "--system-prompt", type=click.Path(path_type=Path), help="Text file with the system prompt to use instead."
 )
+@click.option(
+    "--user-prompt", type=click.Path(path_type=Path),
+    help="Text file with the user's text to use instead: {goal}, and {progress} where the layout tells it.",
+)  # fmt: skip
+@click.option("--apps", metavar="NAME,…", help="Apps on the device, for the prompt to name.")
 @seed_option
 @worker_option
 @shared_options
 def slice_command(
-    *, trajectories: str, out: str, system_prompt: Path | None, how: "Running", fresh: bool, quiet: bool,
+    *, trajectories: str, out: str, system_prompt: Path | None, user_prompt: Path | None, apps: str | None,
+    how: "Running", fresh: bool, quiet: bool,
     form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Cut TRAJECTORIES into samples: one for each decision.
@@ -251,8 +261,12 @@ def slice_command(
     """
     from . import slice as stage
 
-    prompt = _text_of(system_prompt, "--system-prompt") if system_prompt else None
-    config = stage.SliceConfig(system_prompt=prompt, **options)
+    config = stage.SliceConfig(
+        system_prompt=_text_of(system_prompt, "--system-prompt") if system_prompt else None,
+        user_prompt=_text_of(user_prompt, "--user-prompt") if user_prompt else None,
+        apps=_names(apps, "--apps") if apps is not None else (),
+        **options,
+    )
     report = stage.run(source_place(trajectories), out, config, how)
     finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
 
@@ -415,9 +429,16 @@ def inspect_command(*, dataset: str, sample_id: str, tokens: bool, model: str | 
 
 def _text_of(path: Path, option: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(option, f"found {path} that cannot be read ({error}), expected a text file") from error
-    if not text:
+    if not text.strip():
         raise ConfigError(option, f"found an empty file {path}, expected a prompt")
-    return text
+    return text.removesuffix("\n")  # the end of the last line; the prompt keeps all others
+
+
+def _names(text: str, option: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ConfigError(option, f"found {text!r}, expected names with commas between them")
+    return names

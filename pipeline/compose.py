@@ -10,9 +10,12 @@ from msgspec.structs import replace
 
 from .actions import Action, Box, Scroll
 from .describe import sentence
-from .layouts import Layout, visible_turns
+from .geometry import model_size
+from .layouts import Layout, render, visible_turns
 from .layouts.layout import number_images
-from .records import ImageRef, Label, Lang, Message, Observation, Role, Sample, Split, Target, Turn
+from .manifest import Contract
+from .policy import Prompts
+from .records import ImageRef, Label, Lang, Message, Observation, Role, Sample, Screenshot, Split, Target, Turn
 from .screen import label as name_of
 from .screen import target_element
 from .tables import StepFacts
@@ -31,10 +34,8 @@ class Shown(Struct, frozen=True):
 class Setting(Struct, frozen=True):
     """What every sample of a dataset has in common."""
 
-    layout: str
-    history_images: int
-    factor: int
-    system_prompt: str | None = None
+    contract: Contract
+    prompts: Prompts = Prompts()
 
 
 class Subject(Struct, frozen=True):
@@ -61,6 +62,17 @@ def turn_of(index: int, facts: StepFacts, observation: Observation, lang: Lang) 
     )
 
 
+def with_size(turn: Turn, image: ImageRef | None, recorded: Screenshot, contract: Contract) -> Turn:
+    """Return the turn with the size of its screenshot: as it is stored, or would be if it were any good."""
+    if image is not None:
+        return replace(turn, size=(image.width, image.height))
+    limits = {"factor": contract.factor, "min_pixels": contract.min_pixels, "max_pixels": contract.max_pixels}
+    try:
+        return replace(turn, size=model_size(recorded.width, recorded.height, **limits, max_dim=contract.max_dim))
+    except ValueError:  # no processor takes such a shape; a layout that needs the size refuses the turn
+        return replace(turn, size=None)
+
+
 def judged(label: Label) -> Role:
     """Return the step's role; what the recording calls incorrect is an error, whatever else it says."""
     return "error" if label.correct is False else label.role
@@ -80,15 +92,17 @@ def compose(
 ) -> Sample:
     """Return the sample that trains the last turn and shows what the history policy leaves of the others.
 
-    Every visible turn must have its screenshot (`missing_screenshots`), every turn must be one that the layout accepts.
+    Every visible turn must have its screenshot (`missing_screenshots`), every turn must be one that the layout accepts
+    and know its size (`with_size`).
     """
+    history = setting.contract.history
     turns = [replace(item.turn, loss_weight=0.0) for item in shown]
     turns[-1] = replace(turns[-1], loss_weight=1.0)
-    visible = visible_turns(layout, turns, setting.history_images)
+    visible = visible_turns(layout, turns, history.image_window)
     images = tuple(image for position in visible if (image := shown[position].image) is not None)
     assert len(images) == len(visible), "a visible turn without a screenshot"
     numbered = number_images(turns, visible)
-    messages = layout.render(subject.goal, numbered, setting.system_prompt)
+    messages = render(layout, history, setting.prompts, subject.goal, numbered)
     return Sample(
         sample_id=sample_id,
         trajectory_id=subject.trajectory_id,
@@ -102,7 +116,7 @@ def compose(
         turns=numbered,
         target=Target(numbered[-1].step_index, numbered[-1].actions, bbox),
         text_tokens_estimate=estimate_tokens(messages),
-        image_tokens=sum(image.width * image.height for image in images) // setting.factor**2,
+        image_tokens=sum(image.width * image.height for image in images) // setting.contract.factor**2,
         provenance=provenance,
         origin=origin,
         error_kind=error_kind,
@@ -112,7 +126,7 @@ def compose(
 def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action) -> Sample:
     """Return the sample with another trained action, rendered again; the layout must accept it."""
     turns = (*sample.turns[:-1], replace(sample.turns[-1], actions=(action,)))
-    messages = layout.render(sample.goal, turns, setting.system_prompt)
+    messages = render(layout, setting.contract.history, setting.prompts, sample.goal, turns)
     return replace(
         sample,
         turns=turns,
@@ -124,7 +138,7 @@ def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action
 
 def missing_screenshots(layout: Layout, setting: Setting, shown: Sequence[Shown]) -> list[int]:
     """Return the positions of visible turns that have no screenshot."""
-    visible = visible_turns(layout, [item.turn for item in shown], setting.history_images)
+    visible = visible_turns(layout, [item.turn for item in shown], setting.contract.history.image_window)
     return [position for position in visible if shown[position].image is None]
 
 

@@ -88,7 +88,7 @@ def _on_grid(sample: Sample, layout: Layout) -> Callable[[Point], Point]:
 
     def rounded(point: Point) -> Point:
         action = replace(turn.actions[0], point=point)
-        return target_point(layout.parse(layout.response(replace(turn, actions=(action,)))).action) or point
+        return target_point(layout.parse(layout.response(replace(turn, actions=(action,))), turn.size).action) or point
 
     return rounded
 

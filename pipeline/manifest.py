@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from .policy import History, Prompts
+
 MANIFEST = "manifest.json"
 TABLES = ("steps", "images", "samples", "rejected")
 
@@ -16,7 +18,7 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Contract(Struct, frozen=True, forbid_unknown_fields=True):
-    """The agreement between a dataset and a model: whose coordinates, which pixel budget, how many screenshots."""
+    """The agreement between a dataset and a model: whose coordinates, which pixel budget, what of the past."""
 
     layout: str
     family: str
@@ -31,8 +33,8 @@ class Contract(Struct, frozen=True, forbid_unknown_fields=True):
     """Area of a picture at most; divided by factor squared it is the number of tokens."""
     max_dim: Positive | None
     """Long side of a picture at most; None where only the area is limited."""
-    history_images: Positive
-    """Screenshots that a sample shows at most, the current one included."""
+    history: History
+    """What a sample shows of the past."""
 
 
 class Slicing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,8 +99,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     input: dict[str, str]
     contract: Contract
     slicing: Slicing
-    system_prompt: str | None
-    """Replaces the layout's own where it is set."""
+    prompts: Prompts
+    """What replaces the layout's own texts."""
     image: dict[str, Any]
     """How the screenshots were made."""
     counts: dict[str, Flow]

@@ -230,6 +230,8 @@ class Turn(_Record, frozen=True):
     actions: tuple[Action, ...]
     image: Index | None = None
     """Index into the sample's images; null where the history policy dropped the screenshot."""
+    size: tuple[Pixels, Pixels] | None = None
+    """Width and height of the step's screenshot as it is stored, or would be: what pixel coordinates refer to."""
     thought: str | None = None
     instruction: str | None = None
     inbound: tuple[Inbound, ...] = ()

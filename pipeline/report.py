@@ -74,7 +74,7 @@ class StageReport:
 
     def _hints(self) -> Iterator[str]:
         manifest = self.manifest
-        if manifest.stage == "slice" and manifest.system_prompt is None:
+        if manifest.stage == "slice" and manifest.prompts.system is None:
             yield "the system prompt is gdp's own wording; give your agent's with --system-prompt FILE"
         if "evidence_outside_window" in str(manifest.details):
             yield "some errors need two screenshots in view: gdp slice --history-images 2 or more"

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from msgspec.structs import replace
+
 from . import engines, layouts
 from .apart import keep_apart
 from .compose import Setting
@@ -20,6 +22,7 @@ from .images import ImageProblem, Plan, read
 from .layouts.layout import contract
 from .manifest import Slicing
 from .place import Place, Where
+from .policy import KeepThought, Prompts
 from .report import StageReport
 from .resolution import largest_area
 from .shards import ShardResult
@@ -39,6 +42,8 @@ class SliceConfig:
     """Model family to render for."""
     history_images: int | None = None
     """Screenshots in a sample at most, the current one included; None is the layout's own number."""
+    keep_thought: KeepThought | None = None
+    """Whose past thoughts a sample shows; None is as the layout's agent does."""
     max_pixels: int | None = None
     """Area of a screenshot at most; None is 1280 image tokens, or what `max_dim` allows."""
     max_dim: int | None = None
@@ -53,6 +58,10 @@ class SliceConfig:
     """What is kept on one side of the split as a whole."""
     system_prompt: str | None = None
     """Text of the system prompt instead of the layout's own."""
+    user_prompt: str | None = None
+    """Template of the user's text instead of the layout's own."""
+    apps: tuple[str, ...] = ()
+    """Applications that the device has, for the prompt to name."""
     shard_size: int = 32
     """Trajectories in a shard."""
     seed: int = 0
@@ -62,6 +71,10 @@ class SliceConfig:
         layout = layouts.get(self.layout)
         if self.history_images is not None and self.history_images < 1:
             raise ConfigError("--history-images", f"found {self.history_images}, expected at least 1")
+        if self.keep_thought not in {None, "none"} and not layout.thinks:
+            message = f"found {self.keep_thought!r} with {layout.name}, whose answers hold no thoughts, expected none"
+            raise ConfigError("--keep-thought", message)
+        layouts.check_prompts(layout, Prompts(self.system_prompt, self.user_prompt, self.apps))
         if not 0 <= self.val_fraction < 1:
             raise ConfigError("--val-fraction", f"found {self.val_fraction}, expected a share from 0 to below 1")
         if self.shard_size < 1:
@@ -77,8 +90,10 @@ class SliceConfig:
     def setting(self) -> Setting:
         """Return what all samples have in common."""
         layout = layouts.get(self.layout)
-        history = layout.history_images if self.history_images is None else self.history_images
-        return Setting(self.layout, history, layout.factor, self.system_prompt)
+        wanted = {"image_window": self.history_images, "keep_thought": self.keep_thought}
+        history = replace(layout.history, **{name: value for name, value in wanted.items() if value is not None})
+        agreed = contract(layout, max_pixels=self.image_plan().max_pixels, max_dim=self.max_dim, history=history)
+        return Setting(agreed, Prompts(self.system_prompt, self.user_prompt, self.apps))
 
     def image_plan(self) -> Plan:
         """Return how screenshots are stored."""
@@ -103,21 +118,20 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
     documents = find(source)
     keep_apart(source, out)
     glances = [glance(source, document) for document in documents]
-    layout, setting, image_plan = layouts.get(config.layout), config.setting(), config.image_plan()
+    setting, image_plan = config.setting(), config.image_plan()
+    history = setting.contract.history
     engine = {"name": config.engine().name, **config.engine().versions()}
-    agreed = contract(
-        layout, max_pixels=image_plan.max_pixels, max_dim=config.max_dim, history_images=setting.history_images
-    )
     fingerprint, pictures = _look(source, glances, running.workers)
     sides = draw(glances, pictures, config.split_by, config.val_fraction, config.seed)
-    metadata = {"stage": "slice", "contract": to_json(agreed)}
+    metadata = {"stage": "slice", "contract": to_json(setting.contract)}
     tasks = list(_tasks(source.absolute(), out.absolute(), glances, sides, config, fingerprint, metadata))
     plan = StagePlan(
         stage="slice",
         seed=config.seed,
         config={
             "layout": config.layout,
-            "history_images": setting.history_images,
+            "history_images": history.image_window,
+            "keep_thought": history.keep_thought,
             "max_pixels": image_plan.max_pixels,
             "max_dim": config.max_dim,
             "image_format": config.image_format,
@@ -126,12 +140,14 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
             "split_by": config.split_by,
             "shard_size": config.shard_size,
             "system_prompt": config.system_prompt,
+            "user_prompt": config.user_prompt,
+            "apps": list(config.apps),
         },
         input={"kind": "trajectories", "fingerprint": fingerprint},
-        contract=agreed,
+        contract=setting.contract,
         image={"engine": engine, "format": config.image_format, "quality": image_plan.quality},
         slicing=config.slicing(),
-        system_prompt=config.system_prompt,
+        prompts=setting.prompts,
         base=_counted(sides, config.split_by),
     )
     return execute(plan, out, tasks, slice_shard, running)

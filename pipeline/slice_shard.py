@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from . import layouts
-from .compose import Setting, Shown, Subject, compose, missing_screenshots, turn_of
+from .compose import Setting, Shown, Subject, compose, missing_screenshots, turn_of, with_size
 from .describe import language
 from .images import ImageProblem, Plan, Stored, prepare, read
 from .manifest import Flow, Shard
@@ -63,7 +63,7 @@ class _Shard:
         self._task = task
         self._writer = writer
         self._source = Place(task.source)
-        self._layout = layouts.get(task.setting.layout)
+        self._layout = layouts.get(task.setting.contract.layout)
         self._prepared: dict[tuple[str, int, int], ImageRef | ImageProblem] = {}
         self._stored: dict[str, ImageRef] = {}
         self._trajectories = Flow()
@@ -163,8 +163,9 @@ class _Shard:
 
     def _shown(self, step: Step, picture: ImageRef | ImageProblem, subject: Subject) -> Shown:
         facts = StepFacts(**{name: getattr(step, name) for name in StepFacts.__struct_fields__})
+        image = None if isinstance(picture, ImageProblem) else picture
         turn = turn_of(step.index, facts, step.observation, subject.lang)
-        return Shown(turn, None if isinstance(picture, ImageProblem) else picture)
+        return Shown(with_size(turn, image, step.observation.image, self._task.setting.contract), image)
 
     def _refusal(
         self,

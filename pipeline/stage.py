@@ -15,6 +15,7 @@ from .executors import EXECUTORS
 from .executors.worker import TASK_SECONDS
 from .manifest import Contract, Flow, Manifest, Slicing, Stage
 from .place import Place
+from .policy import Prompts
 from .report import StageReport
 from .run_folder import RunFolder
 from .shards import ShardResult
@@ -64,7 +65,7 @@ class Plan:
     contract: Contract
     image: dict[str, Any]
     slicing: Slicing
-    system_prompt: str | None
+    prompts: Prompts
     base: ShardResult | None = None
     """What planning itself counted."""
 
@@ -156,7 +157,7 @@ def _manifest(plan: Plan, identity: dict[str, Any], results: Sequence[ShardResul
         input=plan.input,
         contract=plan.contract,
         slicing=plan.slicing,
-        system_prompt=plan.system_prompt,
+        prompts=plan.prompts,
         image=plan.image,
         counts=counts,
         rejected=_sum(part.rejected for part in parts),

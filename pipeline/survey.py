@@ -7,12 +7,13 @@ from itertools import groupby
 from msgspec import Struct
 
 from . import layouts
-from .compose import Setting
+from .compose import Setting, Shown, with_size
 from .dataset import Dataset
 from .dose import Candidate
 from .errors import KINDS, Episode, Proposal, Refusal
 from .graph import Surrounding
 from .layouts import Layout
+from .manifest import Contract
 
 SET_ASIDE = "mined_slip"
 """Why a clean sample leaves: its decision is a mistake that the recording itself repairs."""
@@ -55,7 +56,7 @@ class Survey(Struct, frozen=True):
 def survey_shard(task: SurveyTask) -> Survey:
     """Ask every kind about every decision of the shard."""
     dataset = Dataset.open(task.source)
-    layout = layouts.get(task.setting.layout)
+    layout = layouts.get(task.setting.contract.layout)
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in task.kinds}
     columns = ["sample_id", "trajectory_id", "step_index", "origin", "error_kind"]
     rows = list(dataset.rows("samples", task.number, columns))
@@ -155,12 +156,23 @@ def _expressible(
     return kept, None
 
 
+def sized(shown: Sequence[Shown], episode: Episode, contract: Contract) -> tuple[Shown, ...]:
+    """Return the turns, each with the size of its screenshot, which pixel coordinates need."""
+    last = len(episode.steps) - 1
+    recorded = [episode.steps[min(item.turn.step_index, last)].observation.image for item in shown]
+    return tuple(
+        Shown(with_size(item.turn, item.image, screenshot, contract), item.image)
+        for item, screenshot in zip(shown, recorded, strict=True)
+    )
+
+
 def _unsayable(layout: Layout, setting: Setting, episode: Episode, proposal: Proposal) -> str | None:
     """Return why the proposal cannot become a sample of this layout, or None."""
-    if any(layout.refuse(item.turn) is not None for item in proposal.tail):
+    tail = sized(proposal.tail, episode, setting.contract)
+    if any(layout.refuse(item.turn) is not None for item in tail):
         return "inexpressible"
-    shown = (*episode.shown(proposal.past), *proposal.tail)
-    room = setting.history_images
+    shown = (*episode.shown(proposal.past), *tail)
+    room = setting.contract.history.image_window
     for number, item in enumerate(reversed(shown), 1):
         if layout.reply_replaces_image and item.turn.inbound:
             if number <= proposal.evidence:

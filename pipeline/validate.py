@@ -71,7 +71,7 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
         contract=manifest.contract,
         image=manifest.image,
         slicing=manifest.slicing,
-        system_prompt=manifest.system_prompt,
+        prompts=manifest.prompts,
     )
     if out is not None:
         return execute(plan, out, tasks, validate_shard, running)

@@ -5,7 +5,7 @@ import pytest
 from pipeline import actions as a
 from pipeline.compose import estimate_tokens, judged
 from pipeline.describe import language, same_goal, sentence
-from pipeline.layouts.layout import text_message
+from pipeline.layouts.conversation import text_message
 from pipeline.records import Element, Label
 from pipeline.screen import ancestors, hit, label, shown_text, target_box, target_element
 

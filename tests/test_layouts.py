@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pipeline import actions as a
 from pipeline.exceptions import ConfigError
 from pipeline.geometry import to_grid
-from pipeline.layouts import LAYOUTS, GrammarError, Layout, get, visible_turns
+from pipeline.layouts import LAYOUTS, GrammarError, Layout, get, render, visible_turns
+from pipeline.policy import Prompts
 from pipeline.records import Inbound, Turn
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -75,7 +76,7 @@ def test_what_is_written_reads_back(
         return
     text = layout.response(turn)
     reply = layout.parse(text)
-    again = Turn(3, (reply.action,), thought=reply.thought, instruction=reply.instruction)
+    again = Turn(3, reply.actions, thought=reply.thought, instruction=reply.instruction)
     assert layout.refuse(again) is None
     assert layout.response(again) == text
     written, read = a.target_point(action), a.target_point(reply.action)
@@ -261,7 +262,11 @@ def test_a_reply_outlives_its_screen() -> None:
     turns[1] = msgspec.structs.replace(turns[1], inbound=(Inbound("user_reply", "the code is 1234"),))
     turns[-1] = msgspec.structs.replace(turns[-1], image=0)
     for layout in LAYOUTS.values():
-        said = [part.text or "" for message in layout.render("g", turns) for part in message.content]
+        said = [
+            part.text or ""
+            for message in render(layout, layout.history, Prompts(), "g", turns)
+            for part in message.content
+        ]
         assert sum("the code is 1234" in text for text in said) == 1
 
 

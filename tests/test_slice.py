@@ -77,7 +77,7 @@ def test_one_sample_for_each_decision(dataset: Dataset) -> None:
 def test_the_last_screens_are_shown(corpus: Path, tmp_path: Path, layout: str, images: int | None) -> None:
     """The last screens are shown."""
     dataset = build.sliced(corpus, tmp_path / "out", layout=layout, history_images=images)
-    most = images or LAYOUTS[layout].history_images
+    most = images or LAYOUTS[layout].history.image_window
     for sample in dataset.samples():
         shown = [turn.step_index for turn in sample.turns if turn.image is not None]
         assert shown == list(range(sample.step_index + 1))[-most:]
@@ -88,7 +88,7 @@ def test_the_last_screens_are_shown(corpus: Path, tmp_path: Path, layout: str, i
             original = build.screen(number + turn.step_index).resize(picture.size, Image.Resampling.BICUBIC)
             assert _off(picture, original) < 4, "the screenshot of this step, no other's"
         assert sample.image_tokens == sum(ref.width * ref.height for ref in sample.images) // 32**2
-    assert dataset.manifest.contract.history_images == most
+    assert dataset.manifest.contract.history.image_window == most
 
 
 def _off(one: Image.Image, other: Image.Image) -> float:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from pipeline.checks import CHECKS
 from pipeline.dataset import Dataset
-from pipeline.layouts import LAYOUTS
+from pipeline.layouts import LAYOUTS, render
+from pipeline.policy import Prompts
 from pipeline.records import ImageRef, Message, Part, Sample, Turn
 from pipeline.tables import sample_row
 
@@ -60,7 +61,8 @@ def spoil(tmp_path: Path, good: Dataset, edit: Edit, which: int = -1) -> list[di
 
 def rendered(sample: Sample, *turns: Turn) -> Sample:
     """Return the sample with other turns, everything that follows from them made anew."""
-    messages = LAYOUTS[sample.layout].render(sample.goal, turns)
+    layout = LAYOUTS[sample.layout]
+    messages = render(layout, layout.history, Prompts(), sample.goal, turns)
     target = replace(sample.target, actions=turns[-1].actions)
     return replace(sample, turns=turns, messages=messages, target=target)
 

@@ -60,7 +60,7 @@ def render(facts: dict[str, Any]) -> str:
         "what": DEMO if facts["demo"] else "A supervised fine-tune of a GUI agent on recorded trajectories.",
         "coordinates": grid if contract["coordinates"] == "grid" else pixels,
         "load": facts["base"],
-        "whose": OWN if facts["system_prompt"] is None else GIVEN,
+        "whose": OWN if facts["prompts"]["system"] is None else GIVEN,
         "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", facts["system"])), default=0)),
     }
     return CARD.format(**{**contract, **facts, **words})

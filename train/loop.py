@@ -149,8 +149,8 @@ def _fit(
 def _facts(dataset: Source, config: TrainConfig, plan: Plan, losses: Losses) -> dict[str, Any]:
     return {
         "dataset": dataset.manifest.fingerprint,
-        "contract": msgspec.structs.asdict(dataset.manifest.contract),
-        "system_prompt": dataset.manifest.system_prompt,
+        "contract": msgspec.to_builtins(dataset.manifest.contract),
+        "prompts": msgspec.to_builtins(dataset.manifest.prompts),
         "model": tiny.NAME if plan.base.demo else plan.base.name,
         "base": plan.base.name,
         "demo": plan.base.demo,

@@ -26,7 +26,7 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     if box is None or context.layout.refuse(trained) is not None:
         return
     try:
-        reply = context.layout.parse(context.layout.response(trained))
+        reply = context.layout.parse(context.layout.response(trained), trained.size)
     except GrammarError:
         return  # the check of the messages says so
     for name, point in (("recorded", target_point(sample.target.actions[0])), ("rendered", target_point(reply.action))):

@@ -11,6 +11,7 @@ from .check import Context, Finding
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield missing steps, a missing instruction, screenshots that the policy would show or drop differently."""
+    policy = context.manifest.contract.history
     kind = KINDS.get(sample.error_kind or "")
     injects = kind is not None and not kind.replaces  # turns that no recording has at this place
     own = _own_turns(sample) if injects else 1
@@ -23,7 +24,7 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     texts = [part.text or "" for message in sample.messages if message.role == "user" for part in message.content]
     if not any(sample.goal in text for text in texts):
         yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
-    visible = visible_turns(context.layout, sample.turns, context.manifest.contract.history_images)
+    visible = visible_turns(context.layout, sample.turns, policy.image_window)
     shown = [position for position, turn in enumerate(sample.turns) if turn.image is not None]
     if shown != visible:
         yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {visible}")

@@ -36,8 +36,8 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(path, f"found {ref.width}x{ref.height}, expected at most {contract.max_dim} a side")
         if context.pixels and (problem := _problem(ref, context)) is not None:
             yield Finding(path, problem)
-    if len(sample.images) > contract.history_images:
-        message = f"found {len(sample.images)} screenshots, expected at most {contract.history_images}"
+    if len(sample.images) > contract.history.image_window:
+        message = f"found {len(sample.images)} screenshots, expected at most {contract.history.image_window}"
         yield Finding("$.images", message)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from pipeline.layouts import GrammarError, Layout
+from pipeline.layouts import GrammarError, Layout, render
 from pipeline.records import Message, Sample, Turn
 
 from .check import Context, Finding
@@ -54,13 +54,14 @@ def _texts(messages: tuple[Message, ...]) -> Iterator[Finding]:
 
 
 def _responses(sample: Sample, context: Context) -> Iterator[Finding]:
-    rendered = context.layout.render(sample.goal, sample.turns, context.manifest.system_prompt)
+    manifest = context.manifest
+    rendered = render(context.layout, manifest.contract.history, manifest.prompts, sample.goal, sample.turns)
     if rendered != sample.messages:
         place = next((n for n, (a, b) in enumerate(zip(rendered, sample.messages, strict=False)) if a != b),
                      min(len(rendered), len(sample.messages)))  # fmt: skip
         yield Finding(f"$.messages[{place}]", "found another text than the turns render to, expected the same")
     for number, turn in enumerate(sample.turns):
-        misread = _misread(context.layout, replace(turn, image=None, loss_weight=0.0))  # type: ignore[arg-type]  # hashable by identity
+        misread = _misread(context.layout, replace(turn, image=None, loss_weight=0.0))
         if misread is not None:
             yield Finding(f"$.turns[{number}]", misread)
 
@@ -70,10 +71,10 @@ def _misread(layout: Layout, turn: Turn) -> str | None:
     """Return why the turn's response does not read back, or None; a turn is in all samples after it, and asked once."""
     text = layout.response(turn)
     try:
-        reply = layout.parse(text)
+        reply = layout.parse(text, turn.size)
     except GrammarError as error:
         return f"{error} (the response does not parse)"
-    again = Turn(turn.step_index, (reply.action,), thought=reply.thought, instruction=reply.instruction)
+    again = replace(turn, actions=reply.actions, thought=reply.thought, instruction=reply.instruction)
     if layout.response(again) != text:
         return "found a response that reads back differently, expected the same"
     return None

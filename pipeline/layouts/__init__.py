@@ -2,6 +2,8 @@
 
 from pipeline.exceptions import ConfigError
 
+from .conversation import check as check_prompts
+from .conversation import render
 from .layout import GrammarError, Layout, Reply, visible_turns
 from .mai_ui import MaiUi
 from .qwen3_vl import Qwen3VL
@@ -11,7 +13,7 @@ LAYOUTS: dict[str, Layout] = {
     "qwen3-vl": Qwen3VL(),
 }
 
-__all__ = ["LAYOUTS", "GrammarError", "Layout", "Reply", "get", "visible_turns"]
+__all__ = ["LAYOUTS", "GrammarError", "Layout", "Reply", "check_prompts", "get", "render", "visible_turns"]
 
 
 def get(name: str) -> Layout:

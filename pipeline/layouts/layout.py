@@ -1,14 +1,17 @@
-"""What a layout is, and what the layouts share."""
+"""What a layout is: one model family's grammar, coordinates, prompts and history policy."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.actions import Action
 from pipeline.manifest import Contract
-from pipeline.records import Message, Part, Turn
+from pipeline.policy import History
+from pipeline.records import Inbound, Turn
+
+from .coordinates import Coordinates, grid, pixels
 
 
 class GrammarError(ValueError):
@@ -18,80 +21,106 @@ class GrammarError(ValueError):
 class Reply(Struct, frozen=True):
     """A response taken apart; actions are in the layout's normal form, points on its grid."""
 
-    action: Action
+    actions: tuple[Action, ...]
     thought: str | None = None
     instruction: str | None = None
 
+    @property
+    def action(self) -> Action:
+        """The first action."""
+        return self.actions[0]
 
-class Layout(Protocol):
-    """One model family: its prompts, its action grammar, its coordinates, its history policy.
 
-    `render` and `parse` are inverse up to the coordinate grid: parsing a rendered response and rendering it again
-    gives the same text.
+class Layout:
+    """One model family. A subclass names its numbers and texts, and writes and reads its responses.
+
+    `response` and `parse` are inverse up to the coordinate grid: parsing a response and writing it again gives the same
+    text.
     """
 
-    name: str
-    family: str
+    name: ClassVar[str]
+    family: ClassVar[str]
     """The processor whose sizes the screenshots follow."""
-    scale: int
-    """Coordinates are integers from 0 to this."""
-    factor: int
-    min_pixels: int
-    history_images: int
-    """Screenshots shown by default, the current one included; a stage may be told otherwise."""
-    reply_replaces_image: bool
+    scale: ClassVar[int | None] = None
+    """Coordinates are integers from 0 to this; None where they are pixels of the stored screenshot."""
+    factor: ClassVar[int]
+    min_pixels: ClassVar[int]
+    max_pixels: ClassVar[int]
+    """The family's own limits; `gdp slice` chooses a budget between them."""
+    history: ClassVar[History]
+    """The policy of the family's agent; a stage may be told otherwise, field by field."""
+    thinks: ClassVar[bool] = True
+    """Whether responses say the thought."""
+    opens_apps: ClassVar[bool] = True
+    """Whether there is an action that starts an application by its name."""
+    reply_replaces_image: ClassVar[bool] = False
     """Whether a turn that starts with a reply (of the user, of a tool) shows it instead of the screenshot."""
+    system: ClassVar[str]
+    """Our wording of the system prompt; see `conversation.fill` for the places in it."""
+    user: ClassVar[str]
+    """Our wording of the opening text."""
+
+    @property
+    def coordinates(self) -> Literal["grid", "resized_px"]:
+        """Which frame points are written in."""
+        return "resized_px" if self.scale is None else "grid"
+
+    def frame(self, size: tuple[int, int] | None) -> Coordinates:
+        """Return how points are written on a screenshot of that stored size; raises GrammarError if it is missing."""
+        if self.scale is not None:
+            return grid(self.scale)
+        if size is None:
+            raise GrammarError("found no size of the turn's screenshot, expected one for its pixel coordinates")
+        return pixels(*size)
 
     def refuse(self, turn: Turn) -> str | None:
         """Return why the family cannot express the turn, or None."""
-        ...
+        raise NotImplementedError
 
-    def response(self, turn: Turn) -> str:
+    def response(self, turn: Turn, *, thought: bool = True) -> str:
         """Return what the assistant says in this turn; the turn must not be one that `refuse` refuses."""
-        ...
+        raise NotImplementedError
 
-    def parse(self, text: str) -> Reply:
-        """Take a response apart; raises GrammarError unless it is exactly one thought and one declared call."""
-        ...
+    def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
+        """Take a response apart; raises GrammarError unless it is exactly what the layout would write.
 
-    def render(self, goal: str, turns: Sequence[Turn], system: str | None = None) -> tuple[Message, ...]:
-        """Return the messages for the turns; `system` replaces the built-in system prompt."""
-        ...
+        `size` is that of the turn's screenshot as the model saw it, in pixels; grids need none.
+        """
+        raise NotImplementedError
+
+    def reply(self, inbound: Inbound) -> str:
+        """Return what came back from the user or a tool as the agent shows it."""
+        return inbound.text
+
+    def told(
+        self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
+    ) -> str:
+        """Return the steps before the window, and what came back since, as the opening text tells them."""
+        raise NotImplementedError
 
 
-def contract(layout: Layout, *, max_pixels: int, max_dim: int | None, history_images: int) -> Contract:
+def contract(layout: Layout, *, max_pixels: int, max_dim: int | None, history: History) -> Contract:
     """Return what a model must agree with to be trained on samples of this layout."""
     return Contract(
         layout=layout.name,
         family=layout.family,
-        coordinates="grid",
+        coordinates=layout.coordinates,
         scale=layout.scale,
         factor=layout.factor,
         min_pixels=layout.min_pixels,
         max_pixels=max_pixels,
         max_dim=max_dim,
-        history_images=history_images,
+        history=history,
     )
 
 
-def visible_turns(layout: Layout, turns: Sequence[Turn], history_images: int) -> list[int]:
-    """Return the positions of the turns whose screenshot the model sees: the last `history_images` of them."""
+def visible_turns(layout: Layout, turns: Sequence[Turn], image_window: int) -> list[int]:
+    """Return the positions of the turns whose screenshot the model sees: the last `image_window` of them."""
     showing = [n for n, turn in enumerate(turns) if not (layout.reply_replaces_image and turn.inbound)]
-    return showing[-history_images:]
+    return showing[-image_window:]
 
 
 def number_images(turns: Sequence[Turn], visible: Sequence[int]) -> tuple[Turn, ...]:
     """Return the turns with `image` set to 0, 1, … on the visible ones and to None on the others."""
     order = {position: number for number, position in enumerate(visible)}
     return tuple(replace(turn, image=order.get(position)) for position, turn in enumerate(turns))
-
-
-def text_message(role: str, text: str, loss_weight: float = 0.0) -> Message:
-    """Return a message of one text."""
-    assert role in {"system", "user", "assistant"}
-    return Message(role, (Part("text", text=text),), loss_weight)  # type: ignore[arg-type]  # asserted above
-
-
-def image_part(index: int) -> Part:
-    """Return the place of a screenshot in a message."""
-    return Part("image", image=index)

@@ -1,27 +1,148 @@
 """The `<tool_call>` JSON that the Qwen-VL families answer with: written, and read back without mercy."""
 
 import json
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
-from pipeline.actions import Point
-from pipeline.geometry import from_grid
+from pipeline.actions import Action
+from pipeline.records import Inbound, Turn
 
-from .layout import GrammarError
+from .calls import Calls
+from .layout import GrammarError, Layout, Reply
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
 
-def wrap(name: str, arguments: Mapping[str, Any]) -> str:
-    """Return the call as the models write it."""
-    call = json.dumps({"name": name, "arguments": dict(arguments)}, ensure_ascii=False)
+class ToolCallLayout(Layout):
+    """A family that says something and then makes one call. A subclass has its words and its table of actions."""
+
+    tool: ClassVar[str]
+    calls: ClassVar[Calls]
+
+    def call(self, action: Action) -> tuple[str, dict[str, Any]]:
+        """Return the declared call and its values; raises GrammarError where there is none for the action."""
+        raise NotImplementedError
+
+    def action(self, name: str, values: Mapping[str, Any]) -> Action:
+        """Return what a declared call means."""
+        raise NotImplementedError
+
+    def refuse_words(self, turn: Turn) -> str | None:
+        """Return why what is said before the call cannot be written, or None."""
+        raise NotImplementedError
+
+    def words(self, turn: Turn, *, thought: bool) -> str:
+        """Return what is said before the call."""
+        raise NotImplementedError
+
+    def read_words(self, text: str) -> tuple[str | None, str | None, str]:
+        """Return thought, instruction and the text from the call on; raises GrammarError."""
+        raise NotImplementedError
+
+    def refuse(self, turn: Turn) -> str | None:
+        """Return why the family cannot express the turn, or None."""
+        if len(turn.actions) != 1:
+            return f"found {len(turn.actions)} actions in one response, expected one call a turn"
+        if (reason := self.refuse_words(turn)) is not None:
+            return reason
+        try:
+            arguments = self._arguments(turn)
+        except GrammarError as error:
+            return str(error)
+        if spells_call(*_texts(arguments)):
+            return "found an action's text that spells the layout's own marks, expected none"
+        return None
+
+    def response(self, turn: Turn, *, thought: bool = True) -> str:
+        """Return the words and the call."""
+        return f"{self.words(turn, thought=thought)}{wrap(self.json(turn))}"
+
+    def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
+        """Take the answer apart; raises GrammarError."""
+        thought, instruction, rest = self.read_words(text)
+        arguments = unwrap(rest, self.tool)
+        name = arguments.pop("action", None)
+        values = self.calls.decode(name, arguments, self.frame(size))
+        return Reply((self.action(self.calls.named(name).name, values),), thought, instruction)
+
+    def json(self, turn: Turn) -> str:
+        """Return the call as JSON text."""
+        return json.dumps({"name": self.tool, "arguments": self._arguments(turn)}, ensure_ascii=False)
+
+    def told(
+        self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
+    ) -> str:
+        """Return the steps as the cookbooks tell them, each with a semicolon and a space after it."""
+        return "".join(f"{piece}; " for piece in self.pieces(turns, since, source))
+
+    def pieces(
+        self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
+    ) -> list[str]:
+        """Return `Step k: …` for each turn, and what came back, in order."""
+        pieces: list[str] = []
+        for number, turn in enumerate(turns, start=turns[0].step_index + 1 if turns else 1):
+            pieces += map(self.reply, turn.inbound)
+            said = self.json(turn) if source == "action_json" else one_line(turn.instruction)
+            pieces.append(f"Step {number}: {said}")
+        return pieces + list(map(self.reply, since))
+
+    def _arguments(self, turn: Turn) -> dict[str, Any]:
+        name, values = self.call(turn.actions[0])
+        return {"action": name, **self.calls.encode(name, values, self.frame(turn.size))}
+
+    def no_call(self, action: Action) -> GrammarError:
+        """Return the reason why an action has no call."""
+        kind = type(action).__struct_config__.tag
+        return GrammarError(
+            f"found {kind} with arguments that {self.name} has no call for, expected one of its actions"
+        )
+
+
+def signature(tool: str, meaning: str, calls: Calls) -> dict[str, Any]:
+    """Return the JSON Schema of the tool, made from its declared calls alone."""
+    properties: dict[str, Any] = {
+        "action": {
+            "type": "string",
+            "enum": [call.name for call in calls],
+            "description": "\n".join(f"`{call.name}` {call.meaning}" for call in calls),
+        }
+    }
+    users: dict[str, list[str]] = {}
+    for call in calls:
+        for argument in call.arguments:
+            choices = {"enum": list(argument.choices)} if argument.choices else {}
+            properties.setdefault(
+                argument.name, {"type": TYPES[argument.kind], **choices, "description": argument.meaning}
+            )
+            users.setdefault(argument.name, []).append(call.name if argument.required else f"{call.name} (optional)")
+    for name, actions in users.items():
+        said = [text for text in (properties[name]["description"], f"for {', '.join(actions)}") if text]
+        properties[name]["description"] = "; ".join(said)
+    parameters = {"type": "object", "properties": properties, "required": ["action"]}
+    return {"type": "function", "function": {"name": tool, "description": meaning, "parameters": parameters}}
+
+
+TYPES = {"point": "array", "keys": "array", "number": "number", "integer": "integer", "text": "string"}
+
+
+def one_line(text: str | None) -> str:
+    """Return the text with every run of white space as one space."""
+    return " ".join((text or "").split())
+
+
+def wrap(call: str) -> str:
+    """Return the call between its marks as the models write it."""
     return f"{OPEN}\n{call}\n{CLOSE}"
 
 
 def spells_call(*texts: str | None) -> bool:
     """Tell whether one of the texts spells a mark that encloses calls: the response could not be read back."""
     return any(mark in text for text in texts if text for mark in (OPEN, CLOSE))
+
+
+def _texts(arguments: Mapping[str, Any]) -> list[str]:
+    values = [value if isinstance(value, list) else [value] for value in arguments.values()]
+    return [text for value in values for text in value if isinstance(text, str)]
 
 
 def loads(text: str, what: str, expected: str) -> Any:
@@ -53,52 +174,3 @@ def unwrap(text: str, name: str) -> dict[str, Any]:
         raise GrammarError(f"found a call of {call['name']!r}, expected {name!r}")
     arguments: dict[str, Any] = call["arguments"]
     return arguments
-
-
-class Arguments:
-    """The arguments of a call, taken out one by one; whatever is left over is an error."""
-
-    def __init__(self, arguments: dict[str, Any], scale: int) -> None:
-        self._left = dict(arguments)
-        self._scale = scale
-
-    def text(self, key: str, choices: tuple[str, ...] = ()) -> str:
-        """Return a text, one of the choices if there are any."""
-        value = self._left.pop(key, None)
-        if not isinstance(value, str) or (choices and value not in choices):
-            expected = f"one of {', '.join(choices)}" if choices else "a text"
-            raise GrammarError(f"found {key} = {value!r}, expected {expected}")
-        return value
-
-    def number(self, key: str) -> float | None:
-        """Return a number, None where it is absent."""
-        value = self._left.pop(key, None)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise GrammarError(f"found {key} = {value!r}, expected a number from 0")
-        return value
-
-    def point(self, key: str) -> Point:
-        """Return a point as fractions."""
-        value = self.optional_point(key)
-        if value is None:
-            raise GrammarError(f"found no {key}, expected [x, y]")
-        return value
-
-    def optional_point(self, key: str) -> Point | None:
-        """Return a point as fractions, None where it is absent."""
-        value = self._left.pop(key, None)
-        if value is None:
-            return None
-        if not isinstance(value, list) or len(value) != 2 or not all(type(number) is int for number in value):
-            raise GrammarError(f"found {key} = {value!r}, expected [x, y] of two whole numbers")
-        try:
-            return from_grid(value[0], value[1], self._scale)
-        except ValueError as error:
-            raise GrammarError(f"found {error}") from error
-
-    def done(self) -> None:
-        """Raise GrammarError if something was not taken."""
-        if self._left:
-            raise GrammarError(f"found unknown argument {sorted(self._left)[0]!r}, expected none")

@@ -372,7 +372,7 @@ def test_the_card_says_what_to_serve_with(
         return
     facts = json.loads((demo_run[0] / "run.json").read_text())
     facts |= {**facts["samples"], **facts["losses"], "r": 1, "alpha": 1, "layers": 1}
-    text = card.render({**facts, "system_prompt": prompt, "system": prompt})
+    text = card.render({**facts, "prompts": {"system": prompt}, "system": prompt})
     assert f"`gdp slice --system-prompt`:\n\n````text\n{prompt}\n````\n" in text
 
 
