@@ -72,8 +72,8 @@ def formats() -> str:
 
 
 def _option(option: Option) -> str:
-    choices, default = "\\|".join(option.choices), option.default
-    wanted = "required" if default is None else f"default {default}"
+    choices, default = "\\|".join(option.choices) or "TEXT", option.default
+    wanted = "required" if default is None else f"default {default or 'none'}"
     return f"`--{option.name.replace('_', '-')} {choices}` ({wanted}): {option.meaning}"
 
 

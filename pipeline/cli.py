@@ -189,6 +189,8 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
 @click.option("-o", "--output", "out", help="New folder or URL for the trajectories.")
 @click.option("--list", "listed", is_flag=True, help="Print the formats, with their options, and stop.")
 @click.option("--scroll-means", help="What moves in the direction that a scroll names: content or finger.")
+@click.option("--tasks", metavar="FOLDER", help="osworld: the benchmark's examples, for the tasks' texts.")
+@click.option("--first-step", help="osworld: what becomes of a first step without a screenshot: refuse or drop.")
 @shared_options
 def import_command(
     *, name: str | None, source: str | None, out: str | None, listed: bool, fresh: bool, quiet: bool, form: str,

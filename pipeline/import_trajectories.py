@@ -60,7 +60,7 @@ class ImportConfig:
             if value is None:
                 message = f"found none, expected one of {', '.join(option.choices)}: {option.meaning}"
                 raise ConfigError(_flag(name), message, f"{self.format} does not say; look at the data and decide")
-            if value not in option.choices:
+            if option.choices and value not in option.choices:
                 raise ConfigError(_flag(name), f"found {value!r}, expected one of {', '.join(option.choices)}")
             settings[name] = value
         return settings
@@ -101,8 +101,8 @@ def listing() -> str:
     for name, importer in IMPORTERS.items():
         lines.append(f"{name:<{width}}  {importer.meaning}")
         for option in importer.options:
-            default = "required" if option.default is None else f"default {option.default}"
-            choices = "|".join(option.choices)
+            default = "required" if option.default is None else f"default {option.default or 'none'}"
+            choices = "|".join(option.choices) or "TEXT"
             lines.append(f"{'':<{width}}    {_flag(option.name)} {choices} ({default}): {option.meaning}")
     return "\n".join(lines)
 

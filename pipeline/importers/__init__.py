@@ -6,12 +6,16 @@ from .album import Album
 from .folder import SourceFolder
 from .importer import Episode, Importer, Option, numbered, steps_of
 from .jsonl import Jsonl
+from .mobileworld import MobileWorld
+from .osworld import OSWorld
 from .refusal import REASONS, Refusal, Refused
 
 IMPORTERS: dict[str, Importer] = {
     "agentnet": AgentNet(),
     "agentnetbench": AgentNetBench(),
     "jsonl": Jsonl(),
+    "mobileworld": MobileWorld(),
+    "osworld": OSWorld(),
 }
 
 __all__ = [

@@ -25,6 +25,7 @@ class Option:
     name: str
     meaning: str
     choices: tuple[str, ...]
+    """Empty: any text will do."""
     default: str | None = None
     """None: the importer refuses to start without it."""
 

@@ -19,6 +19,8 @@ REASONS = {
     "coordinate": "a coordinate is no number, or lies outside the screen",
     "size_mismatch": "the recorded screen size contradicts the screenshot",
     "duplicate": "the same episode was there before",
+    "first_screen": "the screen before the first action was not saved",
+    "superseded": "a backup of a run that was repeated",
     "unsupported": "the format has no meaning for it that is known",
     "path_escape": "the screenshot's path leads out of the source folder",
     "image_missing": "the screenshot is not there",
