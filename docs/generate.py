@@ -34,6 +34,7 @@ TREE = {
     "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",
     "pipeline/errors/": "the kinds of errors, each with what must be true before it is injected",
     "pipeline/safe_zone.py": "where on an element any tap lands on it; `jitter.py` moves clicks within it",
+    "pipeline/writer/": "thoughts by an OpenAI-compatible server: asked, checked, kept",
     "pipeline/checks/": "what `gdp validate` looks for",
     "pipeline/view/": "`gdp view`: index, pages, local server, export; `inspect.py` shows one sample in the terminal",
     "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",

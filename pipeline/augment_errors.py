@@ -7,9 +7,10 @@ new dataset takes their shards over. Each new sample is composed by the same cod
 """
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from .apart import keep_apart
@@ -26,6 +27,7 @@ from .report import StageReport
 from .stage import Plan, Running, ask, execute
 from .states import rules
 from .survey import SurveyTask, survey_shard
+from .writer import Cache, WriterSettings
 
 MAX_ERRORS = 2
 """Wrong turns in a sample at most; what comes of more is no recording's business any more."""
@@ -43,6 +45,8 @@ class AugmentConfig:
     """Probability that the click of a clean sample moves within the safe zone of its target."""
     recentre: bool = False
     """Whether clicks that were recorded beside their target are moved onto it."""
+    writer: WriterSettings | None = None
+    """The server that writes the thoughts; None is our own wordings."""
     max_errors: int = MAX_ERRORS
     """Wrong turns in a sample at most."""
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -92,6 +96,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
             "kinds": list(config.kinds),
             "jitter": config.jitter,
             "recentre": config.recentre,
+            "thoughts": None if config.writer is None else config.writer.identity(),
             "max_errors": config.max_errors,
             "weights": weights,
             "screens": rules(),
@@ -102,7 +107,13 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
         slicing=manifest.slicing,
         prompts=manifest.prompts,
     )
-    return execute(plan, out, partial(_tasks, dataset, out, config, weights, setting, running), augment_shard, running)
+    tasks = partial(_tasks, dataset, out, config, weights, setting, running)
+    if config.writer is None:
+        return execute(plan, out, tasks, augment_shard, running)
+    if running.fresh:
+        Cache(Place(config.writer.cache)).forget_failures()
+    workers = min(running.workers or os.cpu_count() or 1, config.writer.concurrency)  # all together ask no more
+    return execute(plan, out, tasks, augment_shard, replace(running, workers=workers))
 
 
 def _tasks(
@@ -159,6 +170,7 @@ def _tasks(
                 counts=survey.counts,
                 fine=survey.fine,
                 jitter=Jitter(config.jitter, config.recentre, config.seed),
+                writer=config.writer and config.writer.shared(running.workers),
                 coverage=coverage if task.number == numbers[0] else {},
             )
         )

@@ -32,6 +32,7 @@ from .tables import (
     to_json,
     to_table,
 )
+from .writer import Draft, Writer, WriterSettings
 
 
 class AugmentTask(Struct, frozen=True):
@@ -50,6 +51,7 @@ class AugmentTask(Struct, frozen=True):
     counts: Counts
     fine: int
     jitter: Jitter
+    writer: WriterSettings | None
     coverage: dict[str, int]
     """What planning counted of all screens; in the first shard's task, so that it is counted once."""
 
@@ -63,7 +65,8 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     """Write the samples of a shard: the clean ones as they are, the promoted and the added ones among them."""
     dataset, out = Dataset.open(task.source), Place(task.out)
     table, moves = _moved(task, dataset, dataset.table("samples", task.number))
-    made, slips = _make(task, dataset, table)
+    drafts, slips = _make(task, dataset, table)
+    made, written = _worded(task, dataset, drafts)
     promoted = {decision_of(sample.sample_id) for sample in made if KINDS[sample.error_kind or ""].replaces}
     clean = pc.equal(table["origin"], pa.scalar("clean"))
     replaced = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(promoted), pa.string())))
@@ -97,6 +100,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
             "unchanged screen": {"fine": task.fine, "failed": failed + by_kind["mined_noop"]},
             **{kind: dict(sorted(counter.items())) for kind, counter in counts.items()},
             **moves,
+            **written,
         },
     )
 
@@ -124,7 +128,16 @@ def _moved(task: AugmentTask, dataset: Dataset, table: "pa.Table") -> tuple["pa.
     return to_table("samples", map(sample_row, samples)).cast(table.schema), details
 
 
-def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Sample], set[str]]:
+def _worded(task: AugmentTask, dataset: Dataset, drafts: list[Draft]) -> tuple[list[Sample], dict[str, Any]]:
+    """Return the samples with the thoughts that a server writes, if one does, and what the report says of it."""
+    if task.writer is None:
+        return [draft.sample for draft in drafts], {}
+    writer = Writer(task.writer, dataset, layouts.get(task.setting.contract.layout), task.setting, task.seed)
+    samples = writer.rewrite(drafts)
+    return samples, {"thoughts": dict(sorted(writer.counts.items()))}
+
+
+def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Draft], set[str]]:
     """Return the samples that were chosen, and the ids of the clean ones whose decisions they show to be mistakes."""
     layout = layouts.get(task.setting.contract.layout)
     columns = ["sample_id", "trajectory_id", "step_index", "goal", "lang", "split", "origin", "provenance"]
@@ -134,7 +147,7 @@ def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Sa
     for row in rows:
         if row["sample_id"] in task.chosen:
             by_trajectory[row["trajectory_id"]].append(row)
-    made: list[Sample] = []
+    made: list[Draft] = []
     slips: set[str] = set()
     for episode in episodes(dataset, task.number, task.seed, task.surroundings, frozenset(by_trajectory)):
         for row in by_trajectory[episode.name]:
@@ -150,13 +163,13 @@ def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Sa
 
 def _compose(
     layout: Layout, setting: Setting, episode: Episode, row: Row, kind: str, proposal: Proposal
-) -> Sample:  # fmt: skip
+) -> Draft:  # fmt: skip
     last = proposal.tail[-1].turn
     elements = episode.steps[min(last.step_index, len(episode.steps) - 1)].observation.elements
     recorded = last.actions == episode.turn(last.step_index).turn.actions
     bbox = proposal.bbox or (target_box(elements, last.actions[0]) if recorded else None)
     part = f"-{proposal.part}" if proposal.part else ""
-    return compose(
+    sample = compose(
         layout,
         setting,
         Subject(row["trajectory_id"], row["goal"], row["lang"], row["split"]),
@@ -171,6 +184,8 @@ def _compose(
         origin="error_correction",
         error_kind=kind,
     )
+    own = [item.turn.thought == episode.turn(item.turn.step_index).turn.thought for item in proposal.tail]
+    return Draft.of(sample, KINDS[kind].meaning, [n for n, kept in enumerate(own, start=-len(own)) if not kept])
 
 
 def _refused(task: AugmentTask, sample: Sample) -> Row:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 import click
 
+from .augment_options import perturbation_options, thoughts_options
 from .exceptions import ConfigError, GdpError, InputError
 
 if TYPE_CHECKING:
@@ -279,15 +280,8 @@ def slice_command(
 @click.option("--rate", type=float, default=0.2, show_default=True, help="Share of error samples in the output.")
 @click.option("--kind", "kinds", multiple=True, help="Only this kind of error; may be repeated.")
 @click.option("--no-kind", "excluded", multiple=True, help="Not this kind of error; may be repeated.")
-@click.option(
-    "--jitter",
-    type=float,
-    default=0.0,
-    show_default=True,
-    metavar="P",
-    help="Probability that a clean sample's click moves within the safe zone of its target.",
-)
-@click.option("--recentre", is_flag=True, help="Move clicks that were recorded beside their target onto it.")
+@perturbation_options
+@thoughts_options
 @seed_option
 @worker_option
 @shared_options

@@ -123,17 +123,21 @@ def compose(
     )
 
 
-def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action) -> Sample:
-    """Return the sample with another trained action, rendered again; the layout must accept it."""
-    turns = (*sample.turns[:-1], replace(sample.turns[-1], actions=(action,)))
+def with_turns(layout: Layout, setting: Setting, sample: Sample, turns: Sequence[Turn]) -> Sample:
+    """Return the sample with other words or actions in its turns, rendered again; the layout must accept them."""
     messages = render(layout, setting.contract.history, setting.prompts, sample.goal, turns)
     return replace(
         sample,
-        turns=turns,
+        turns=tuple(turns),
         messages=messages,
-        target=replace(sample.target, actions=(action,)),
+        target=replace(sample.target, actions=turns[-1].actions),
         text_tokens_estimate=estimate_tokens(messages),
     )
+
+
+def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action) -> Sample:
+    """Return the sample with another trained action, rendered again; the layout must accept it."""
+    return with_turns(layout, setting, sample, (*sample.turns[:-1], replace(sample.turns[-1], actions=(action,))))
 
 
 def missing_screenshots(layout: Layout, setting: Setting, shown: Sequence[Shown]) -> list[int]:

@@ -52,7 +52,8 @@ def moved(
 ) -> Sample:
     """Return the sample with its click moved, or as it is; `counts` learns what became of it."""
     click = _placed(sample.turns[-1].actions[0])
-    if click is None or sample.origin != "clean" or RECORDED in sample.provenance:
+    alone = len(sample.turns[-1].actions) == 1
+    if click is None or not alone or sample.origin != "clean" or RECORDED in sample.provenance:
         return sample
     draw = (jitter.seed, "jitter", sample.sample_id)
     if off_target(click):

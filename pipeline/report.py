@@ -76,6 +76,8 @@ class StageReport:
         manifest = self.manifest
         if manifest.stage == "slice" and manifest.prompts.system is None:
             yield "the system prompt is gdp's own wording; give your agent's with --system-prompt FILE"
+        if any(key.startswith("template: ") for key in manifest.details.get("thoughts", {})):
+            yield "where the server gave no good thought gdp's own wording stands; --fresh asks again for missing ones"
         if "evidence_outside_window" in str(manifest.details):
             yield "some errors need two screenshots in view: gdp slice --history-images 2 or more"
         if "no_elements" in str(manifest.details):

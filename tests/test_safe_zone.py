@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline.actions import Box, Point
@@ -55,6 +55,10 @@ def on_shape(shape: tuple[float, float, float, float, float], x: float, y: float
 
 
 @given(rounded_boxes(), st.booleans(), st.integers(0, 9))
+@example((350.0, 100.0, 650.0, 400.0, 150.0), False, 0)  # of a circle a sliver can be seen
+@example((350.0, 100.0, 650.0, 400.0, 150.0), True, 0)
+@example((-250.0, 100.0, 50.0, 400.0, 150.0), False, 0)
+@example((100.0, 100.0, 300.0, 300.0, 100.0), False, 0)
 def test_a_drawn_point_is_on_the_element_however_round_it_is(
     shape: tuple[float, float, float, float, float], known: bool, seed: int
 ) -> None:
@@ -71,17 +75,17 @@ def test_a_drawn_point_is_on_the_element_however_round_it_is(
     def rounded(point: Point) -> Point:
         return from_grid(*to_grid(point, 999), 999)
 
-    point = found.draw(seed, rounded=rounded)
-    if point is None:  # of what goes on beyond a corner of the screen little is sure
+    points = [found.draw(seed, n, rounded=rounded) for n in range(25)]
+    if (point := points[0]) is None:  # of what goes on beyond a corner of the screen little is sure
         assert (
             known or not contains((0, 0, WIDTH, HEIGHT), shape[:2]) or not contains((0, 0, WIDTH, HEIGHT), shape[2:4])
         )
         return
-    for x, y in (point, rounded(point)):
+    for x, y in (each for drawn in points if drawn is not None for each in (drawn, rounded(drawn))):
         assert on_shape(shape, x * WIDTH, y * HEIGHT)
         assert contains(element.bbox, (x, y))
         assert contains((0, 0, 1, 1), (x, y))
-    assert point == found.draw(seed, rounded=rounded)
+    assert point == found.draw(seed, 0, rounded=rounded)
 
 
 @given(st.floats(40, 390), st.floats(40, 700), st.integers(0, 9))
@@ -200,6 +204,18 @@ def test_a_list_shows_only_a_part_of_its_rows() -> None:
     assert all(point[1] * HEIGHT < 240 - 2 for point in taps(zone(scroller, row, target=1)))
     nearly_gone = Element(bbox=box(0, 0, 400, 210), scroll=ScrollState(max_y=500))
     assert safe_zone((nearly_gone, row), 1, WIDTH, HEIGHT) == Unmovable("small")
+
+
+@pytest.mark.parametrize("scale", [7, 11, 23])
+def test_the_grid_decides(scale: int) -> None:
+    """On a coarse grid few places are left, and the point is one that lands there after rounding."""
+    child = msgspec.structs.replace(CHILD, clickable=True)
+    found = zone(BUTTON, child)
+    drawn = [found.draw(n, rounded=lambda p: from_grid(*to_grid(p, scale), scale)) for n in range(40)]
+    points = [point for point in drawn if point is not None]
+    assert points
+    assert any(not found.contains(from_grid(*to_grid(point, scale), scale)) for point in taps(found))
+    assert all(found.contains(from_grid(*to_grid(point, scale), scale)) for point in points)
 
 
 def test_nothing_is_drawn_where_nothing_is_left() -> None:
