@@ -192,6 +192,11 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
 @click.option("--scroll-means", help="What moves in the direction that a scroll names: content or finger.")
 @click.option("--tasks", metavar="FOLDER", help="osworld: the benchmark's examples, for the tasks' texts.")
 @click.option("--first-step", help="osworld: what becomes of a first step without a screenshot: refuse or drop.")
+@click.option(
+    "--rejected", help="screenagent: replies that a person replaced before they were carried out: keep or drop."
+)
+@click.option("--finish", help="android-control: append the missing `terminate`: add or none.")
+@click.option("--lang", help="screenagent: language of the texts: zh or en.")
 @shared_options
 def import_command(
     *, name: str | None, source: str | None, out: str | None, listed: bool, fresh: bool, quiet: bool, form: str,

@@ -2,17 +2,27 @@
 
 from .agentnet import AgentNet
 from .agentnetbench import AgentNetBench
+from .aitz import Aitz
 from .album import Album
+from .android_control import AndroidControl
+from .droidbot import DroidBot
 from .folder import SourceFolder
-from .importer import Episode, Importer, Option, numbered, steps_of
+from .gui_odyssey import GuiOdyssey
+from .importer import Episode, Importer, Option, numbered, origin, steps_of, verbatim
 from .jsonl import Jsonl
 from .mobileworld import MobileWorld
 from .osworld import OSWorld
 from .refusal import REASONS, Refusal, Refused
+from .screenagent import ScreenAgent
 
 IMPORTERS: dict[str, Importer] = {
+    "aitz": Aitz(),
+    "android-control": AndroidControl(),
+    "gui-odyssey": GuiOdyssey(),
     "agentnet": AgentNet(),
     "agentnetbench": AgentNetBench(),
+    "screenagent": ScreenAgent(),
+    "droidbot": DroidBot(),
     "jsonl": Jsonl(),
     "mobileworld": MobileWorld(),
     "osworld": OSWorld(),
@@ -20,5 +30,5 @@ IMPORTERS: dict[str, Importer] = {
 
 __all__ = [
     "IMPORTERS", "REASONS", "Album", "Episode", "Importer", "Option", "Refusal", "Refused", "SourceFolder", "numbered",
-    "steps_of",
+    "origin", "steps_of", "verbatim",
 ]  # fmt: skip

@@ -22,9 +22,9 @@ _SUFFIX = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 class Album:
-    """Collects the pictures that the record `file` names, relative to `folder`; an equal one is stored once."""
+    """Collects the pictures that the record `file` names, below one of `folders`; an equal one is stored once."""
 
-    def __init__(self, source: SourceFolder, file: str, folder: str = "") -> None:
+    def __init__(self, source: SourceFolder, file: str, *folders: str) -> None:
         self.file = file
         self.pictures: dict[str, bytes] = {}
         """File name to bytes."""
@@ -33,7 +33,7 @@ class Album:
         self.refusals: list[Refusal] = []
         """Screenshots that are missing or broken, of steps that are kept."""
         self._source = source
-        self._folder = folder
+        self._folders = folders or ("",)
         self._known: dict[str, Screenshot] = {}
 
     def find(
@@ -44,12 +44,16 @@ class Album:
         Raises Refused where there is none and its size is unknown.
         """
         try:
-            return self.add(self._source.picture(self._folder, path), marked=marked)
+            return self.add(self._source.picture(self._source.locate(path, *self._folders)), marked=marked)
         except Refused as refused:
-            if recorded is None or min(recorded) < 1:
-                raise
-            self.refusals.append(refused.at("screenshot", self.file, record))
-            return Screenshot(f"missing-{len(self.refusals)}.png", *recorded, marked=marked)
+            return self.without(refused, record, recorded)
+
+    def without(self, refused: Refused, record: str, recorded: tuple[int, int] | None) -> Screenshot:
+        """Note that a picture is missing; raises `refused` where its size is unknown."""
+        if recorded is None or min(recorded) < 1:
+            raise refused
+        self.refusals.append(refused.at("screenshot", self.file, record))
+        return Screenshot(f"missing-{len(self.refusals)}.png", *recorded)
 
     def add(self, data: bytes, *, marked: bool = False) -> Screenshot:
         """Take a picture as it is, upright; raises Refused where it is none."""

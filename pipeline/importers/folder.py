@@ -4,6 +4,7 @@ import fnmatch
 import io
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar
 
@@ -14,7 +15,7 @@ from pipeline.exceptions import InputError
 from pipeline.images import ImageProblem
 from pipeline.place import Place
 
-from .refusal import Refused
+from .refusal import Refused, shortened
 
 T = TypeVar("T")
 
@@ -79,12 +80,37 @@ class SourceFolder:
                 if line.strip():
                     yield number, line
 
-    def picture(self, folder: str, path: str) -> bytes:
-        """Return the bytes of a picture that a record names, relative to a folder of the source; raises Refused."""
+    def picture(self, name: str) -> bytes:
+        """Return the bytes of a picture; raises Refused."""
         try:
-            return images.read(self.place, folder, path)
+            return images.read(self.place, "", name)
         except ImageProblem as problem:
             raise Refused.of(problem) from None
+
+    def locate(self, path: str, *folders: str) -> str:
+        """Return the file that a record names by `path`: below one of the folders, or the one of that name anywhere.
+
+        The path is tried as it stands, then by its last part; the name alone counts only if it is unique. Where there
+        is none, the first place is returned, which then is missing. Raises Refused for a path that leads out.
+        """
+        parts = PurePosixPath(path).parts
+        if not parts or path.startswith("/") or ".." in parts or any(bad in path for bad in ("\0", "\\", "://")):
+            raise Refused("path_escape", f"path {shortened(path)}", "one below the source folder")
+        places = [str(PurePosixPath(folder, each)) for each in (path, parts[-1]) for folder in folders]
+        found = next((place for place in places if self.has(place)), None)
+        return found or self._index.get(parts[-1]) or places[0]
+
+    @cached_property
+    def _index(self) -> dict[str, str]:
+        """Name of a file to its path, of names that occur once."""
+        paths: dict[str, str] = {}
+        repeated = set()
+        for name in self.names("*", everything=True):
+            last = PurePosixPath(name).name
+            if last in paths:
+                repeated.add(last)
+            paths[last] = name
+        return {last: name for last, name in paths.items() if last not in repeated}
 
     def has(self, name: str) -> bool:
         """Tell whether there is a file of that name."""

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from pipeline.records import Step, Trajectory
+import msgspec
+
+from pipeline.records import Source, Step, Trajectory
+from pipeline.stage import package_version
 
 from .album import Album
 from .folder import SourceFolder
@@ -93,6 +96,16 @@ class Importer(Protocol):
     def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
         """Yield every episode, or why it is refused, in an order that depends on the recorded names alone."""
         ...
+
+
+def origin(dataset: str, original_id: str | None = None, split: str | None = None) -> Source:
+    """Return where a trajectory comes from, and through which version of us."""
+    return Source(dataset, original_id, split, converter="gdp import", converter_version=package_version())
+
+
+def verbatim(value: object) -> str:
+    """Return a source's own action as the JSON text that `src` keeps."""
+    return msgspec.json.encode(value).decode()
 
 
 def steps_of(

@@ -1,0 +1,206 @@
+"""`android-control`: AndroidControl's TFRecord files, an episode a record, read without TensorFlow.
+
+N actions and N + 1 screenshots: the last screen follows the last action. Points are pixels of the step's screenshot, x
+first. `scroll` names the way the content goes, and nothing else: where the finger was and how far it went was not
+kept. `input_text` types only, `type` clicks, types and presses Enter. Every episode was demonstrated to its end, but
+no action says so: `--finish add` (the default) appends one that is marked as made up. Source:
+github.com/google-research/ google-research, android_control/README.md. Not tried on the real release.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Literal, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.actions import (
+    Action,
+    Button,
+    Click,
+    Frame,
+    LongPress,
+    OpenApp,
+    Scroll,
+    Terminate,
+    Type,
+    Unknown,
+    Wait,
+)  # fmt: skip
+from pipeline.records import Observation, Outcome, Step, StepText, Trajectory
+
+from .a11y_forest import screen
+from .album import Album
+from .coordinates import point, px, screen_size
+from .folder import SourceFolder, decode
+from .importer import Episode, Option, origin, steps_of
+from .refusal import Refusal, Refused, shortened
+from .tfrecord import Feature, example, records
+
+_WAYS = ("up", "down", "left", "right")
+
+
+class _Act(Struct):
+    action_type: str
+    x: float | None = None
+    y: float | None = None
+    direction: str | None = None
+    app_name: str | None = None
+    text: str | None = None
+
+
+class _Splits(Struct):
+    train: list[int] = []
+    validation: list[int] = []
+    test: list[int] = []
+
+
+class AndroidControl:
+    """The format `android-control`."""
+
+    name = "android-control"
+    meaning = "AndroidControl: GZIP TFRecord files, with accessibility trees"
+    expects = "android_control-* or *.tfrecord files"
+    kept = "actions, step instructions, accessibility forest as elements, the screen after the last action, splits"
+    lost = "nothing that the release has; a scroll's start and distance were never recorded"
+    tried_on = "files in the documented form; not on the real release"
+    files = ("android_control-*", "*.tfrecord", "*.tfrecord.gz")
+    options = (Option("finish", "append the missing `terminate` on the last screen, or not", ("add", "none"), "add"),)
+
+    def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
+        """Yield an episode for each record."""
+        splits = yield from _splits(source)
+        for file in source.names(*self.files):
+            number = 0
+            try:
+                with source.open(file) as opened:
+                    for number, data in enumerate(records(opened), start=1):
+                        try:
+                            yield _episode(source, file, number, data, splits, finish=options["finish"] == "add")
+                        except Refused as refused:
+                            yield refused.at("trajectory", file, f"record {number}")
+            except Refused as refused:
+                yield refused.at("trajectory", file, f"record {number + 1}")
+
+
+def _splits(source: SourceFolder) -> Generator[Refusal, None, dict[int, str]]:
+    """Yield why splits.json cannot be read, if so; return the split of each episode that it names."""
+    splits: dict[int, str] = {}
+    for name in source.names("splits.json", everything=True):
+        try:
+            found: _Splits = decode(source.read(name), _Splits)
+        except Refused as refused:
+            yield refused.at("trajectory", name)
+            continue
+        for split in ("train", "validation", "test"):
+            splits |= dict.fromkeys(getattr(found, split), split)
+    return splits
+
+
+def _episode(
+    source: SourceFolder, file: str, number: int, data: bytes, splits: Mapping[int, str], *, finish: bool
+) -> Episode:
+    features = example(data)
+    (episode,) = _ints(features, "episode_id", 1)
+    goal = _texts(features, "goal")
+    if not goal or not goal[0].strip():
+        raise Refused("no_goal", "no goal", "what was asked for")
+    acts, pictures = _bytes(features, "actions"), _bytes(features, "screenshots")
+    instructions, trees = _texts(features, "step_instructions"), _bytes(features, "accessibility_trees")
+    if len(pictures) != len(acts) + 1 or len(instructions) != len(acts):
+        found = f"{len(acts)} actions, {len(instructions)} instructions, {len(pictures)} screenshots"
+        raise Refused("shape", found, "one instruction each, and one screenshot more")
+    widths, heights = (_ints(features, f"screenshot_{name}", None) for name in ("widths", "heights"))
+    sizes: Sequence[tuple[int, int] | None] = list(zip(widths, heights, strict=False))
+    album = Album(source, file)
+
+    def observe(index: int) -> tuple[Observation, Frame]:
+        image = album.add(pictures[index])
+        frame = px(screen_size(sizes[index] if index < len(sizes) else None, (image.width, image.height)))
+        if index >= len(trees) or not trees[index]:
+            return Observation(image=image), frame
+        seen = screen(trees[index], frame, album.notes)
+        return Observation(image=image, elements=seen.elements, app=seen.app, keyboard=seen.keyboard), frame
+
+    def make(index: int, act: bytes) -> Step:
+        observation, frame = observe(index)
+        text = StepText(instruction=instructions[index].strip() or None)
+        return Step(index=index, observation=observation, actions=(_action(act, frame),), text=text)
+
+    places = (f"record {number}, action {index}" for index in range(len(acts)))
+    steps, refusals = steps_of(file, zip(places, acts, strict=True), make)
+    final, _ = observe(len(acts)) if not refusals else (None, None)
+    if finish and final is not None:
+        done = Terminate(status="success", synth=True)
+        steps, final = (*steps, Step(index=len(steps), observation=final, actions=(done,))), None
+    return Episode(
+        file=file,
+        record=f"record {number}",
+        trajectory=Trajectory(
+            schema="gdp.traj/1",
+            trajectory_id=f"android-control-{episode}",
+            goal=goal[0],
+            lang="en",
+            platform="android",
+            steps=steps,
+            final_observation=final,
+            outcome=Outcome("unknown" if refusals else "success"),
+            source=origin("android-control", str(episode), splits.get(episode)),
+        ),
+        album=album,
+        refusals=refusals,
+    )
+
+
+def _action(data: bytes, frame: Frame) -> Action:
+    src = data.decode("utf-8", "replace")
+    act: _Act = decode(data, _Act)
+    return replace(_meaning(act, frame), src=src, frame=frame)
+
+
+def _meaning(act: _Act, frame: Frame) -> Action:
+    match act.action_type:
+        case "click":
+            return Click(point=point(frame, (act.x, act.y)))
+        case "long_press":
+            return LongPress(point=point(frame, (act.x, act.y)))
+        case "scroll":
+            if act.direction not in _WAYS:
+                raise Refused("shape", f"direction {shortened(act.direction)}", ", ".join(_WAYS))
+            return Scroll(direction=cast("Literal['up', 'down', 'left', 'right']", act.direction))
+        case "open_app" if act.app_name:
+            return OpenApp(name=act.app_name)
+        case "input_text" if act.text is not None:
+            return Type(text=act.text)
+        case "type" if act.text is not None:
+            return Type(text=act.text, point=point(frame, (act.x, act.y)), submit=True)
+        case "navigate_home":
+            return Button(name="home")
+        case "navigate_back":
+            return Button(name="back")
+        case "wait":
+            return Wait()
+        case _:
+            return Unknown()
+
+
+def _feature(features: Mapping[str, Feature], name: str) -> Feature:
+    if name not in features:
+        raise Refused("shape", f"no feature {name}", "an episode of AndroidControl")
+    return features[name]
+
+
+def _bytes(features: Mapping[str, Feature], name: str) -> list[bytes]:
+    values = features.get(name, []) if name == "accessibility_trees" else _feature(features, name)
+    return [value for value in values if isinstance(value, bytes)]
+
+
+def _texts(features: Mapping[str, Feature], name: str) -> list[str]:
+    return [value.decode("utf-8", "replace") for value in _bytes(features, name)]
+
+
+def _ints(features: Mapping[str, Feature], name: str, count: int | None) -> list[int]:
+    values = features.get(name, []) if count is None else _feature(features, name)
+    numbers = [value for value in values if isinstance(value, int)]
+    if count is not None and len(numbers) != count:
+        raise Refused("shape", f"{len(numbers)} numbers in {name}", str(count))
+    return numbers
