@@ -35,6 +35,7 @@ TREE = {
     "pipeline/errors/": "the kinds of errors, each with what must be true before it is injected",
     "pipeline/safe_zone.py": "where on an element any tap lands on it; `jitter.py` moves clicks within it",
     "pipeline/writer/": "thoughts by an OpenAI-compatible server: asked, checked, kept",
+    "pipeline/pairs.py": "preference pairs for DPO; `negatives.py`: answers that are wrong for sure",
     "pipeline/checks/": "what `gdp validate` looks for",
     "pipeline/view/": "`gdp view`: index, pages, local server, export; `inspect.py` shows one sample in the terminal",
     "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",

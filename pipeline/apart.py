@@ -4,8 +4,8 @@ from .exceptions import ConfigError
 from .place import Place
 
 
-def keep_apart(source: Place, out: Place) -> None:
+def keep_apart(source: Place, out: Place, option: str = "-o", what: str = "input") -> None:
     """Raise ConfigError if the output is the input or lies inside it: `--fresh` would remove what is to be read."""
     inner, outer = str(out.absolute()), str(source.absolute())
     if inner == outer or inner.startswith(f"{outer.rstrip('/')}/"):
-        raise ConfigError("-o", f"found {out} inside the input {source}, expected a folder outside it")
+        raise ConfigError(option, f"found {out} inside the {what} {source}, expected a folder outside it")

@@ -287,22 +287,34 @@ def slice_command(
 @click.option("--no-kind", "excluded", multiple=True, help="Not this kind of error; may be repeated.")
 @perturbation_options
 @thoughts_options
+@click.option("--pairs", metavar="DIR", help="New folder or URL for preference pairs, to train with DPO.")
 @seed_option
 @worker_option
 @shared_options
 def augment_errors_command(
-    *, dataset: str, out: str, kinds: tuple[str, ...], excluded: tuple[str, ...], how: "Running", fresh: bool,
-    quiet: bool, form: str, verbose: bool, **options: Any,
+    *, dataset: str, out: str, kinds: tuple[str, ...], excluded: tuple[str, ...], pairs: str | None, how: "Running",
+    fresh: bool, quiet: bool, form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Add samples to DATASET in which the agent errs and recovers.
 
     The wrong turn carries no loss, the correction does; the screen after the error is one that the device would show.
     """
     from . import augment_errors as stage
+    from . import pairs as preference
+    from .apart import keep_apart
+    from .place import Place
+    from .report import Together
 
     config = stage.AugmentConfig(kinds=stage.choose_kinds(kinds, excluded), **options)
-    report = stage.run(source_place(dataset), out, config, how)
-    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+    source = source_place(dataset)
+    if pairs is not None:
+        keep_apart(Place(out), Place(pairs), "--pairs", "output")
+    report = stage.run(source, out, config, how).detailed(verbose)
+    printed = None if report.empty else out
+    if pairs is None:
+        finish(report, printed, form=form, quiet=quiet)
+    beside = preference.run(source, pairs, config.seed, how).detailed(verbose)
+    finish(Together(report, beside), printed, form=form, quiet=quiet)
 
 
 @main.command("validate")

@@ -9,9 +9,10 @@ from msgspec import Meta, Struct
 from .policy import History, Prompts
 
 MANIFEST = "manifest.json"
-TABLES = ("steps", "images", "samples", "rejected")
+TABLES = ("steps", "images", "samples", "rejected", "train", "val")
+"""`train` and `val` are the preference pairs of `--pairs`, a dataset of its own."""
 
-Stage = Literal["slice", "normalize", "augment-errors", "validate"]
+Stage = Literal["slice", "normalize", "augment-errors", "pairs", "validate"]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -60,7 +61,7 @@ class Slicing(Struct, frozen=True, forbid_unknown_fields=True):
 class Shard(Struct, frozen=True, forbid_unknown_fields=True):
     """One committed file."""
 
-    name: Annotated[str, Meta(pattern=r"^(steps|images|samples|rejected)/[0-9]{5}\.parquet$")]
+    name: Annotated[str, Meta(pattern=r"^(steps|images|samples|rejected|train|val)/[0-9]{5}\.parquet$")]
     rows: Count
     bytes: Count
     sha256: Sha256

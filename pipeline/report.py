@@ -108,6 +108,27 @@ class StageReport:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Together:
+    """The reports of one command that wrote two datasets: its own, and one beside it."""
+
+    own: StageReport
+    beside: StageReport
+
+    @property
+    def exit_code(self) -> int:
+        """The worse of the two."""
+        return max(self.own.exit_code, self.beside.exit_code)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the first report, with the second one under the name of its stage."""
+        return {**self.own.to_dict(), self.beside.manifest.stage: self.beside.to_dict()}
+
+    def render_text(self) -> str:
+        """Return one below the other."""
+        return f"{self.own.render_text()}\n{self.beside.render_text()}"
+
+
 def _detail(value: Any) -> str:
     """Return a count, several, or what became of a kind of error."""
     if not isinstance(value, dict):

@@ -7,6 +7,7 @@ carry checksums, which `pipeline.dataset` verifies.
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from .dataset import Dataset
 from .faults import reach
 from .manifest import Flow, Shard
 from .place import Place
-from .tables import SCHEMAS, Row, to_table
+from .tables import FEATURES, PAIRS, PICTURES, SCHEMAS, Row, to_table
 
 ROW_GROUP_ROWS = 16
 ROW_GROUP_BYTES = 16 << 20
@@ -54,13 +55,15 @@ class TableWriter:
         self._table = name
         self._out = out
         self._scratch = out.scratch(self.name)
-        schema = SCHEMAS[name].with_metadata({f"gdp.{key}": value for key, value in metadata.items()})
-        images = name == "images"
+        entries = {f"gdp.{key}": value for key, value in metadata.items()}
+        if SCHEMAS[name] is PAIRS:
+            entries["huggingface"] = json.dumps({"info": {"features": FEATURES}})
+        schema = SCHEMAS[name].with_metadata(entries)
         self._writer = pq.ParquetWriter(
             self._scratch,
             schema,
-            compression={field.name: _codec(field.name) for field in schema},
-            use_dictionary=not images,
+            compression="none" if SCHEMAS[name] is PAIRS else {field.name: _codec(field.name) for field in schema},
+            use_dictionary=name not in PICTURES,
             write_page_checksum=True,
             write_page_index=True,
             store_schema=True,
@@ -75,9 +78,9 @@ class TableWriter:
         """Add a row and return its number in the file."""
         self._pending.append(row)
         limit = TEXT_ROW_GROUP_ROWS
-        if self._table == "images":
+        if self._table in PICTURES:
             limit = ROW_GROUP_ROWS
-            self._pending_bytes += len(row["bytes"])
+            self._pending_bytes += sum(len(each["bytes"]) for each in row.get("images", (row,)))
         if len(self._pending) >= limit or self._pending_bytes >= ROW_GROUP_BYTES:
             self._flush()
         self.rows += 1

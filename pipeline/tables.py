@@ -90,6 +90,8 @@ _MESSAGE = pa.struct(
     ]
 )
 
+_TEXT_FEATURE = {"dtype": "string", "_type": "Value"}
+
 STEPS = pa.schema(
     [
         _column("trajectory_id", pa.string()),
@@ -164,7 +166,37 @@ REJECTED = pa.schema(
     ]
 )
 
-SCHEMAS: dict[str, pa.Schema] = {"steps": STEPS, "images": IMAGES, "samples": SAMPLES, "rejected": REJECTED}
+_CHAT_PART = pa.struct([("type", pa.string()), ("text", pa.string())])
+_CHAT = pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_CHAT_PART))]))
+_CHAT_FEATURE = [{"role": _TEXT_FEATURE, "content": [{"type": _TEXT_FEATURE, "text": _TEXT_FEATURE}]}]
+PAIRS = pa.schema(  # every field nullable, or `datasets` does not believe FEATURES
+    {
+        "images": pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        "prompt": _CHAT,
+        "chosen": _CHAT,
+        "rejected": _CHAT,
+        "sample_id": pa.string(),
+        "trajectory_id": pa.string(),
+        "negative": pa.string(),  # which of `pipeline.negatives` was rejected
+    }
+)
+FEATURES: dict[str, Any] = {
+    "images": {"feature": {"_type": "Image"}, "_type": "Sequence"},
+    **dict.fromkeys(("prompt", "chosen", "rejected"), _CHAT_FEATURE),
+    **dict.fromkeys(("sample_id", "trajectory_id", "negative"), _TEXT_FEATURE),
+}
+"""The columns of `PAIRS` as Hugging Face's `datasets` names them: it decodes the images by this."""
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "steps": STEPS,
+    "images": IMAGES,
+    "samples": SAMPLES,
+    "rejected": REJECTED,
+    "train": PAIRS,
+    "val": PAIRS,
+}
+PICTURES = frozenset({"images", "train", "val"})
+"""Tables that hold screenshots: their row groups are small."""
 
 _json = msgspec.json.Encoder()
 _turns = msgspec.json.Decoder(tuple[Turn, ...])

@@ -25,6 +25,7 @@ SLOTS = {
     "wait_needless_right": "target",
     "noop_twice_again": "wrong",
     "noop_twice_right": "wrong target",
+    "premature_finish_wrong": "",
     "missed_finish_wrong": "",
     "missed_finish_right": "",
     "mined_noop_right": "slip target",

@@ -135,6 +135,28 @@ CELLS: dict[str, dict[Lang, tuple[str, ...]]] = {
             "对{wrong}的两次操作都没有效果。换个方式继续。",
         ),
     },
+    "premature_finish_wrong": {
+        "en": (
+            "Everything that was asked for seems to be done. I finish here.",
+            "I believe that the task is complete, so I end it.",
+            "The screen looks as it should. I report the task as done.",
+            "That was the last step, as far as I can see. I stop.",
+            "There is nothing left to do for this task. Finishing.",
+            "The goal appears to be reached, so I finish.",
+            "I have done what was asked. I end the task now.",
+            "This should be all. I close the task as successful.",
+        ),
+        "zh": (
+            "要求的内容似乎都完成了，到此结束。",
+            "任务应该已经完成，结束任务。",
+            "屏幕显示的结果没有问题，报告任务完成。",
+            "看起来这就是最后一步，可以停止了。",
+            "这个任务没有剩下要做的事，结束。",
+            "目标看来已经达到，结束任务。",
+            "已经做完了要求的事情，现在结束。",
+            "应该全部完成了，以成功结束任务。",
+        ),
+    },
     "missed_finish_wrong": {
         "en": (
             "I'll wait and see whether something else happens.",
