@@ -191,6 +191,8 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
 @click.option("--list", "listed", is_flag=True, help="Print the formats, with their options, and stop.")
 @click.option("--scroll-means", help="What moves in the direction that a scroll names: content or finger.")
 @click.option("--tasks", metavar="FOLDER", help="osworld: the benchmark's examples, for the tasks' texts.")
+@click.option("--marked", help="androidworld: what becomes of a step whose target is painted in: refuse or keep.")
+@click.option("--foreign", help="androidworld: what becomes of objects of other programs: refuse or drop.")
 @click.option("--first-step", help="osworld: what becomes of a first step without a screenshot: refuse or drop.")
 @click.option(
     "--rejected", help="screenagent: replies that a person replaced before they were carried out: keep or drop."

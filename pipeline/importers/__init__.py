@@ -6,6 +6,7 @@ from .aitz import Aitz
 from .album import Album
 from .android_control import AndroidControl
 from .droidbot import DroidBot
+from .androidworld import AndroidWorld
 from .folder import SourceFolder
 from .gui_odyssey import GuiOdyssey
 from .importer import Episode, Importer, Option, numbered, origin, steps_of, verbatim
@@ -23,9 +24,10 @@ IMPORTERS: dict[str, Importer] = {
     "agentnetbench": AgentNetBench(),
     "screenagent": ScreenAgent(),
     "droidbot": DroidBot(),
-    "jsonl": Jsonl(),
     "mobileworld": MobileWorld(),
     "osworld": OSWorld(),
+    "androidworld": AndroidWorld(),
+    "jsonl": Jsonl(),
 }
 
 __all__ = [

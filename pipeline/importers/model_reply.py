@@ -18,9 +18,8 @@ from pipeline.layouts.tool_call import loads
 _CLOSED = re.compile(r"\A(.*?)</think(?:ing)?>", re.DOTALL)
 _CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _THOUGHT = re.compile(r"\A\s*Thoughts?:[ \t]*(.*?)(?=^Action:|<tool_call>|\Z)", re.DOTALL | re.MULTILINE)
-_ACTION = re.compile(r"^Action:[ \t]*(.*?)\s*(?=<tool_call>|\Z)", re.DOTALL | re.MULTILINE)
-_FUNCTION = re.compile(r"<function=([^>\s]+)>(.*)</function>\s*\Z", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>\s]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_ACTION = re.compile(r"^Action:", re.MULTILINE)
+_FUNCTION = re.compile(r"<function=([^>\s]+)>(.*)</function>\Z", re.DOTALL)
 
 
 class Call(Struct, frozen=True):
@@ -48,9 +47,9 @@ def read(text: str) -> ModelReply:
     if closed:
         thought = re.sub(r"\A\s*<think(?:ing)?>", "", closed[1]).strip()
         text = text[closed.end() :]
-    elif said := _THOUGHT.match(text):
-        thought = said[1].strip()
-        text = text[said.end() :]
+    elif spoken := _THOUGHT.match(text):
+        thought = spoken[1].strip()
+        text = text[spoken.end() :]
     calls: list[Call] = []
     broken: list[str] = []
     for match in _CALL.finditer(text):
@@ -58,14 +57,16 @@ def read(text: str) -> ModelReply:
             calls.append(call(match[1]))
         except GrammarError:
             broken.append(match[0])
-    sentence = _ACTION.search(text.partition("<tool_call>")[0])
-    return ModelReply(thought or None, _sentence(sentence[1]) if sentence else None, tuple(calls), tuple(broken))
+    said = text.partition("<tool_call>")[0]
+    sentence = _ACTION.search(said)
+    instruction = _sentence(said[sentence.end() :].strip()) if sentence else None
+    return ModelReply(thought or None, instruction, tuple(calls), tuple(broken))
 
 
 def call(text: str) -> Call:
     """Read one call; raises GrammarError where it has no name or no arguments."""
     if function := _FUNCTION.match(text.strip()):
-        return Call(function[1], {key: _parameter(value) for key, value in _PARAMETER.findall(function[2])}, text)
+        return Call(function[1], dict(map(_parameter, function[2].split("<parameter=")[1:])), text)
     written = loads(text.strip(), "a call", "an object")
     if not isinstance(written, dict) or not isinstance(written.get("name"), str):
         raise GrammarError("found a call without a name, expected name and arguments")
@@ -77,13 +78,20 @@ def call(text: str) -> Call:
     return Call(written["name"], arguments, text)
 
 
-def _parameter(text: str) -> Any:
-    """Return what a parameter means: JSON where it is some, else the text."""
+def _parameter(text: str) -> tuple[str, Any]:
+    """Return a parameter's name and what it means: JSON where it is some, unless the parameter is a text."""
+    name, _, rest = text.partition(">")
+    written, closed, _ = rest.partition("</parameter>")
+    if not closed:
+        raise GrammarError(f"found a parameter {name!r:.40} that is not closed, expected one that is")
+    written = written.removeprefix("\n").removesuffix("\n")
+    if name == "text":
+        return name, written
     try:
-        value = loads(text, "a parameter", "JSON")
+        value = loads(written, "a parameter", "JSON")
     except GrammarError:
-        return text
-    return text if isinstance(value, str) else value
+        return name, written
+    return name, written if isinstance(value, str) else value
 
 
 def _sentence(text: str) -> str | None:

@@ -178,6 +178,10 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    return b""
+
+
 def _items(values: Any = ()) -> set[Any]:
     if not isinstance(values, list) or not all(isinstance(value, str | int | float | bytes) for value in values):
         raise ValueError("no plain values")
@@ -199,6 +203,8 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "numpy._core.multiarray.scalar": _scalar,
     "numpy.dtype": _dtype,
     "_codecs.encode": _encode,
+    "builtins.bytes": _no_bytes,
+    "__builtin__.bytes": _no_bytes,
     "builtins.set": _items,
     "__builtin__.set": _items,
     "collections.OrderedDict": _mapping,

@@ -11,6 +11,8 @@ REASONS = {
     "too_large": "the file or the record is larger than any real one",
     "json_broken": "the text is empty, no UTF-8 or no JSON, or nested beyond reason",
     "container_broken": "the archive or record file is cut off, or its checksum is wrong",
+    "pickle": "the pickle is broken, too large, or asks for more than plain data; nothing of it was run",
+    "marked": "the action's target is painted into the screenshot, so a model would find the answer there",
     "shape": "a field is missing or of the wrong kind",
     "no_goal": "the episode does not say what was asked for",
     "no_steps": "the episode holds no action that could be taken",
