@@ -149,7 +149,8 @@ def test_mobile_use(arguments: dict[str, Any], expected: Any) -> None:
         ({"action": "left_click_drag", "coordinate": [100, 200]}, Drag(path=(P,), from_cursor=True)),
         ({"action": "scroll", "pixels": -5, "coordinate": [100, 200]}, Scroll(point=P, direction="down", dy=5)),
         ({"action": "scroll", "pixels": 5}, Scroll(direction="up", dy=-5)),
-        ({"action": "key", "keys": ["ctrl", "c"]}, Key(keys=("ctrl", "c"))),
+        ({"action": "hscroll", "pixels": 5}, Scroll(direction="right", dx=5)),
+        ({"action": "key", "keys": ["Control", "c"]}, Key(keys=("ctrl", "c"))),
     ],
 )
 def test_computer_use(arguments: dict[str, Any], expected: Any) -> None:
@@ -191,12 +192,6 @@ def test_points_off_the_screen_are_refused(coordinate: list[Any]) -> None:
         act("mobile_use", action="click", coordinate=coordinate)
 
 
-def test_hscroll_is_not_guessed() -> None:
-    """The tool does not say to which side a positive number goes."""
-    with pytest.raises(UnreadableError, match="sign"):
-        act("computer_use", action="hscroll", pixels=3)
-
-
 @given(st.integers(0, 999), st.integers(0, 999))
 def test_grid_points_come_back_exactly(x: int, y: int) -> None:
     """Whatever the grid point."""
@@ -213,4 +208,4 @@ def test_every_action_of_the_tools_is_tried_here() -> None:
                                 ("computer_use", test_computer_use.pytestmark[0]))}  # type: ignore[attr-defined]  # fmt: skip
     common = {"type", "wait", "answer", "terminate"}
     assert set(TOOLS["mobile_use"]) == tried["mobile_use"]
-    assert set(TOOLS["computer_use"]) - common - {"hscroll"} == tried["computer_use"]
+    assert set(TOOLS["computer_use"]) - common == tried["computer_use"]

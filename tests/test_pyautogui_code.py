@@ -78,7 +78,7 @@ def _placed(action: Action) -> bool:
         ("pyautogui.press('enter', presses=2)", [Key(keys=("enter",), presses=2)]),
         ("pyautogui.press(['left', 'left'])", [Key(keys=("left", "left"), mode="sequence")]),
         ("pyautogui.press(keys=['enter'])", [Key(keys=("enter",))]),
-        ("pyautogui.hotkey('ctrl', 'shift', 's')", [Key(keys=("ctrl", "shift", "s"))]),
+        ("pyautogui.hotkey('ctrlleft', 'shift', 'S')", [Key(keys=("ctrl", "shift", "S"))]),
         ("pyautogui.hotkey(['ctrl', 'c'], interval=0.1)", [Key(keys=("ctrl", "c"))]),
         ("pyautogui.keyDown('ctrl'); pyautogui.keyUp('ctrl')", [KeyDown(key="ctrl"), KeyUp(key="ctrl")]),
         ("with pyautogui.hold('shift'):\n    pyautogui.press('a')", [KeyDown(key="shift"), Key(keys=("a",)),

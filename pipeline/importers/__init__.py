@@ -5,8 +5,8 @@ from .agentnetbench import AgentNetBench
 from .aitz import Aitz
 from .album import Album
 from .android_control import AndroidControl
-from .droidbot import DroidBot
 from .androidworld import AndroidWorld
+from .droidbot import DroidBot
 from .folder import SourceFolder
 from .gui_odyssey import GuiOdyssey
 from .importer import Episode, Importer, Option, numbered, origin, steps_of, verbatim

@@ -16,14 +16,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from pipeline.records import Goal, Label, Observation, Outcome, Source, Step, StepText, Trajectory
+from pipeline.records import Goal, Label, Observation, Outcome, Step, StepText, Trajectory
 
 from .album import Album
 from .coordinates import NORM_XY
 from .folder import SourceFolder, decode
 from .gallery import Gallery
-from .importer import Episode, numbered, steps_of
+from .importer import Episode, numbered, origin, steps_of
 from .pyautogui_code import read
 from .refusal import Refusal, Refused
 
@@ -131,7 +132,7 @@ def _trajectory(line: _Line, goal: str, steps: tuple[Step, ...]) -> Trajectory:
             by="assumed" if line.task_completed is None else "judge",
             reason=line.reason,
         ),
-        source=Source(dataset="AgentNet", original_id=line.task_id, licence="MIT", converter="gdp import agentnet"),
+        source=replace(origin("AgentNet", line.task_id), licence="MIT"),
         goals=tuple(Goal(kind, text) for text, kind in others if text and text != goal),  # type: ignore[arg-type]
         extra=json.dumps(scores) if scores else None,
     )

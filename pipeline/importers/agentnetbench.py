@@ -6,7 +6,6 @@ alternative_options, inner_monologue?, milestone?}]}`; an action is `{type, para
 Screenshots lie beside the file or in `images`. Not tried on the real release.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -18,13 +17,13 @@ from msgspec.structs import replace
 
 from pipeline.actions import Action, Box, Click
 from pipeline.geometry import smallest_containing
-from pipeline.records import Goal, Observation, Source, Step, StepText, Trajectory
+from pipeline.records import Goal, Observation, Step, StepText, Trajectory
 
 from .album import Album
 from .coordinates import NORM_XY, corner_and_extent
 from .folder import SourceFolder, convert, decode
 from .gallery import Gallery
-from .importer import Episode, steps_of
+from .importer import Episode, origin, steps_of
 from .pyautogui_actions import Desk, UnreadableError
 from .refusal import Refusal, Refused
 
@@ -107,7 +106,7 @@ def _episode(source: SourceFolder, gallery: Gallery, file: str) -> Episode:
             actions=_actions(step.ground_truth_actions, notes),
             text=StepText(observation=said.observation, thought=said.thought, instruction=said.low_level_instruction),
             alternatives=tuple(_actions(each, notes) for each in step.alternative_options or () if each),
-            extra=None if step.milestone is None else json.dumps({"milestone": step.milestone}),
+            milestone=step.milestone,
         )
 
     steps, refusals = steps_of(file, ((f"$.steps[{n}]", step) for n, step in enumerate(task.steps)), make)
@@ -117,8 +116,7 @@ def _episode(source: SourceFolder, gallery: Gallery, file: str) -> Episode:
         trajectory_id=task.task_id,
         goal=goal,
         steps=steps,
-        source=Source(dataset="AgentNetBench", original_id=task.task_id, licence="MIT",
-                      converter="gdp import agentnetbench"),
+        source=replace(origin("AgentNetBench", task.task_id), licence="MIT"),
         goals=(Goal("user", user),) if user and user != goal else (),
     )  # fmt: skip
     return Episode(file, trajectory, album, refusals=refusals, notes=notes)

@@ -29,7 +29,6 @@ from pipeline.records import (
     Outcome,
     Response,
     Screenshot,
-    Source,
     Step,
     StepText,
     Trajectory,
@@ -38,7 +37,7 @@ from pipeline.records import (
 from . import json_action
 from .album import Album
 from .folder import SourceFolder
-from .importer import Episode, Option, steps_of
+from .importer import Episode, Option, origin, steps_of
 from .pickle_plain import PickleError, read_gzip
 from .pickle_values import Array, Record
 from .pyautogui_actions import UnreadableError
@@ -129,9 +128,7 @@ def _episode(
         platform="android",
         outcome=_outcome(episode.get("is_successful")),
         final_observation=None if refusals else _final(album, rows),
-        source=Source(
-            dataset="AndroidWorld", original_id=PurePosixPath(name).name, converter="gdp import androidworld"
-        ),
+        source=origin("AndroidWorld", PurePosixPath(name).name),
         extra=_extra(episode),
     )
     return Episode(file, trajectory, album, place, refusals, notes)

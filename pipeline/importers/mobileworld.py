@@ -28,7 +28,6 @@ from pipeline.records import (
     Outcome,
     Response,
     Screenshot,
-    Source,
     Step,
     StepText,
     Trajectory,
@@ -38,7 +37,7 @@ from . import json_action, model_reply
 from .album import Album
 from .coordinates import grid, px
 from .folder import SourceFolder, convert, decode
-from .importer import Episode, numbered, steps_of
+from .importer import Episode, numbered, origin, steps_of
 from .model_reply import Call, ModelReply
 from .pyautogui_actions import UnreadableError
 from .refusal import Refusal, Refused
@@ -133,7 +132,7 @@ def _episode(source: SourceFolder, file: str, key: str, run: _Run) -> Episode:
         steps=steps,
         platform="android",
         outcome=_outcome(source, str(folder)),
-        source=Source(dataset="MobileWorld", original_id=folder.name or name, converter="gdp import mobileworld"),
+        source=origin("MobileWorld", folder.name or name),
         tools=tuple(json.dumps(tool, ensure_ascii=False) for tool in run.tools or ()),
         extra=None if run.token_usage is None else json.dumps({"token_usage": run.token_usage}),
     )

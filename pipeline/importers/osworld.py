@@ -24,13 +24,13 @@ from msgspec import Struct
 
 from pipeline.actions import Action, Frame, Terminate, Unknown, Wait
 from pipeline.place import Place
-from pipeline.records import Observation, Outcome, Response, Source, Step, StepText, Trajectory
+from pipeline.records import Observation, Outcome, Response, Step, StepText, Trajectory
 
 from . import model_reply, pyautogui_code
 from .album import Album
 from .coordinates import px
 from .folder import SourceFolder, convert, decode
-from .importer import Episode, Option, steps_of
+from .importer import Episode, Option, origin, steps_of
 from .pyautogui_actions import Desk, UnreadableError
 from .refusal import Refusal, Refused, shortened
 
@@ -175,7 +175,7 @@ class _Rollout:
             steps=steps,
             outcome=self._outcome() if last else Outcome("unknown"),
             final_observation=None if refusals else self._final(album, screens[-1]),
-            source=Source(dataset="OSWorld", original_id=self.folder.name or name, converter="gdp import osworld"),
+            source=origin("OSWorld", self.folder.name or name),
             apps=tuple(self.task.related_apps or ()),
         )
         return Episode(self.file, trajectory, album, place, refusals, notes)

@@ -33,6 +33,7 @@ from pipeline.actions import (
 )
 
 from .coordinates import point
+from .keys import key_name
 
 CLICKS: dict[str, tuple[MouseButton, int]] = {
     "click": ("left", 1),
@@ -176,7 +177,7 @@ class _Arguments:
         keys = (value,) if isinstance(value, str) else value
         if not isinstance(keys, list | tuple) or not keys or not all(isinstance(k, str) and k for k in keys):
             raise UnreadableError(f"found {key} = {value!r}, expected names of keys")
-        return tuple(keys)
+        return tuple(map(key_name, keys))
 
 
 def _number(value: Any) -> float:
@@ -240,9 +241,7 @@ def _hotkey(name: str, given: _Arguments, cursor: Point | None) -> tuple[Action,
 
 
 def _hold(name: str, given: _Arguments, cursor: Point | None) -> tuple[Action, ...]:
-    key = given.text("key")
-    if not key:
-        raise UnreadableError("found no key, expected its name")
+    [key] = given.keys("key")
     return (KeyDown(key=key),) if name == "keyDown" else (KeyUp(key=key),)
 
 

@@ -35,6 +35,7 @@ from pipeline.actions import (
 from pipeline.geometry import centre
 
 from .coordinates import corners, point
+from .keys import key_name
 from .model_reply import Call
 from .pyautogui_actions import UnreadableError
 from .refusal import Refused, shortened
@@ -118,7 +119,7 @@ class _Arguments:
         keys = [value] if isinstance(value, str) else value
         if not isinstance(keys, list) or not keys or not all(isinstance(key, str) and key for key in keys):
             raise UnreadableError(f"found keys = {value!r:.40}, expected names of keys")
-        return tuple(keys)
+        return tuple(map(key_name, keys))
 
     def modifiers(self) -> tuple[Any, ...]:
         """Return the keys held during a click, which Qwen3.5's agents put into `text`."""
@@ -180,8 +181,12 @@ def _scroll(given: _Arguments) -> Action:
 
 
 def _hscroll(given: _Arguments) -> Action:
-    """Read a horizontal scroll; to which side a positive number goes, the tool's description does not say."""
-    raise UnreadableError("found hscroll, whose sign the tool does not define, expected scroll")
+    """Read a horizontal scroll; the agents hand its number to pyautogui, where a positive one goes to the right."""
+    amount, point = given.number("pixels"), given.optional_point("coordinate")
+    direction: Direction | None = None
+    if amount:
+        direction = "right" if amount > 0 else "left"
+    return Scroll(point=point, direction=direction, dx=amount)
 
 
 _COMMON: dict[str, Callable[[_Arguments], Action]] = {
