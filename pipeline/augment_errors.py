@@ -80,6 +80,18 @@ def choose_kinds(wanted: Sequence[str], excluded: Sequence[str]) -> tuple[str, .
     return kinds
 
 
+def read_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Return the weights that `KIND=W` options name; raises ConfigError where one is not of this form."""
+    weights = {}
+    for text in texts:
+        kind, _, number = text.partition("=")
+        try:
+            weights[kind] = float(number)
+        except ValueError:
+            raise ConfigError("--weight", f"found {text!r}, expected KIND=W, such as wrong_element=2") from None
+    return weights
+
+
 def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> StageReport:
     """Augment the dataset `source` into the dataset `out`."""
     source, out = Place.of(source), Place.of(out)

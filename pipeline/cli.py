@@ -287,6 +287,14 @@ def slice_command(
 @click.option("--rate", type=float, default=0.2, show_default=True, help="Share of error samples in the output.")
 @click.option("--kind", "kinds", multiple=True, help="Only this kind of error; may be repeated.")
 @click.option("--no-kind", "excluded", multiple=True, help="Not this kind of error; may be repeated.")
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="KIND=W",
+    help="How often a kind's turn comes, compared with the others'; may be repeated.",
+)
+@click.option("--max-errors", type=int, default=2, show_default=True, help="Wrong turns in a sample at most: 1 or 2.")
 @perturbation_options
 @thoughts_options
 @click.option("--pairs", metavar="DIR", help="New folder or URL for preference pairs, to train with DPO.")
@@ -294,8 +302,8 @@ def slice_command(
 @worker_option
 @shared_options
 def augment_errors_command(
-    *, dataset: str, out: str, kinds: tuple[str, ...], excluded: tuple[str, ...], pairs: str | None, how: "Running",
-    fresh: bool, quiet: bool, form: str, verbose: bool, **options: Any,
+    *, dataset: str, out: str, kinds: tuple[str, ...], excluded: tuple[str, ...], weights: tuple[str, ...],
+    pairs: str | None, how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Add samples to DATASET in which the agent errs and recovers.
 
@@ -307,7 +315,8 @@ def augment_errors_command(
     from .place import Place
     from .report import Together
 
-    config = stage.AugmentConfig(kinds=stage.choose_kinds(kinds, excluded), **options)
+    chosen = stage.choose_kinds(kinds, excluded)
+    config = stage.AugmentConfig(kinds=chosen, weights=stage.read_weights(weights), **options)
     source = source_place(dataset)
     if pairs is not None:
         keep_apart(Place(out), Place(pairs), "--pairs", "output")

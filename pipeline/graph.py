@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from .actions import Action, Browser, Button, Click, LongPress, Scroll, Swipe
 from .dataset import Dataset
+from .fingerprint import Fingerprint
 from .records import Element, ImageRef, Observation, Split
 from .screen import label, target_element
-from .states import Picture, States, digest, mask, same_screen
+from .states import States, digest, mask, same_screen
 
 MAX_ACTIONS = 32
 """Different actions on one state that are remembered, the first ones recorded."""
@@ -131,7 +132,7 @@ class Graph:
         pictures = _pictures(dataset, number)
         walks = self.walks[number] = {}
         columns = ["trajectory_id", "split", "image", "observation", "step", "scale", "trajectory"]
-        before: tuple[str, int, Observation, Picture, tuple[Action, ...]] | None = None
+        before: tuple[str, int, Observation, Fingerprint, tuple[Action, ...]] | None = None
         for row in dataset.rows("steps", number, columns):
             name = row["trajectory_id"]
             walk = walks.get(name)
@@ -208,9 +209,10 @@ def _key(action: Action, element: Element | None, state: int, split: Split) -> b
     return digest(plain, state, split)
 
 
-def _pictures(dataset: Dataset, number: int) -> list[Picture]:
-    """Return what is known of the shard's screenshots, in order."""
-    return [Picture(row["sha256"]) for row in dataset.rows("images", number, ["sha256"])]
+def _pictures(dataset: Dataset, number: int) -> list[Fingerprint]:
+    """Return the fingerprints of the shard's screenshots, in order."""
+    columns = ["width", "height", "phash", "tiles"]
+    return [Fingerprint(**row) for row in dataset.rows("images", number, columns)]
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,10 @@ HELD_BACK = frozenset({"labelled_error", "mined_slip", "padding"})
 """Reasons that are no finding: the recording says that these decisions should not be learned."""
 
 
+MUCH = 0.3
+"""Share of error-correction samples above which the report warns."""
+
+
 @dataclass(frozen=True)
 class StageReport:
     """The outcome of a stage."""
@@ -80,7 +84,14 @@ class StageReport:
             yield "where the server gave no good thought gdp's own wording stands; --fresh asks again for missing ones"
         if "evidence_outside_window" in str(manifest.details):
             yield "some errors need two screenshots in view: gdp slice --history-images 2 or more"
-        if "no_elements" in str(manifest.details):
+        if manifest.stage == "augment-errors" and manifest.config["rate"] > MUCH:
+            share = manifest.config["rate"]
+            yield f"warning: a rate of {share:g} is much: beyond {MUCH:g}, agents start to correct what is right"
+        without = [name for name, value in manifest.details.items() if _only(value, "no_elements")]
+        if without:
+            needed = "no screen has observation.elements recorded"
+            yield f"{needed}, so these kinds cannot fire: {', '.join(without)}"
+        elif "no_elements" in str(manifest.details):
             yield "taps that do nothing can be found only where observation.elements is recorded"
         if self.empty:
             yield "no sample is left, expected at least one; see what was refused"
@@ -127,6 +138,13 @@ class Together:
     def render_text(self) -> str:
         """Return one below the other."""
         return f"{self.own.render_text()}\n{self.beside.render_text()}"
+
+
+def _only(value: Any, guard: str) -> bool:
+    """Tell whether a kind of error came to nothing, and because of this guard."""
+    if not isinstance(value, dict) or not value.get(f"refused: {guard}"):
+        return False
+    return not value.get("made") and not value.get("truthful")
 
 
 def _detail(value: Any) -> str:

@@ -9,9 +9,11 @@ alike. A perceptual hash alone decides nothing: it gives 0 for two pages that di
 import hashlib
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from .actions import Box
+from .fingerprint import Fingerprint, distance, outside, same_outside
 from .records import Observation
 
 GRID_PX = 8
@@ -22,23 +24,26 @@ STATUS_BAR_DP = {"android": 24.0, "ios": 44.0}
 """Height of the bar at the top with clock, battery and network, which changes on its own."""
 CLOCKS = frozenset({"analogclock", "chronometer", "marquee", "textclock", "timer"})
 """Roles of elements that change on their own."""
+MAX_BLOCKS = 2
+"""Of 64: where elements are equal, pictures that differ in more regions are not the same state after all."""
 MAX_STATES = 1_000_000
 """States that are told apart; further ones are not known, and what needs them does not fire. About 0.5 GB."""
+
+SIDE = 8
+ODD = np.uint64(0x9E3779B97F4A7C15)
 
 _json = msgspec.json.Encoder()
 
 
-class Picture(Struct, frozen=True):
-    """What is compared of a stored screenshot without decoding it."""
-
-    sha256: str
-    phash: int | None = None
-    tiles: bytes | None = None
-
-
 def rules() -> dict[str, object]:
     """Return the thresholds and masks, for the manifest."""
-    return {"grid_px": GRID_PX, "phash_bits": PHASH_BITS, "status_bar_dp": STATUS_BAR_DP, "clocks": sorted(CLOCKS)}
+    return {
+        "grid_px": GRID_PX,
+        "phash_bits": PHASH_BITS,
+        "differing_blocks": MAX_BLOCKS,
+        "status_bar_dp": STATUS_BAR_DP,
+        "clocks": sorted(CLOCKS),
+    }
 
 
 def mask(observation: Observation, platform: str | None, scale: float | None) -> tuple[Box, ...]:
@@ -88,28 +93,41 @@ def is_tree(observation: Observation) -> bool:
     )
 
 
-def visible(picture: Picture, masks: tuple[Box, ...]) -> str:
-    """Return a hash of the pixels outside the masks."""
-    return picture.sha256
+def same_screen(before: Fingerprint, after: Fingerprint, masks: tuple[Box, ...]) -> bool:
+    """Tell whether two screenshots have equal pixels outside the masks."""
+    return before.tiles == after.tiles or same_outside(before, after, masks)
 
 
-def same_screen(before: Picture, after: Picture, masks: tuple[Box, ...]) -> bool:
-    """Tell whether two screenshots are equal outside the masks."""
-    return before.sha256 == after.sha256 or visible(before, masks) == visible(after, masks)
+class Look(Struct, frozen=True):
+    """What is kept of a state's first picture, to compare others with it."""
+
+    phash: bytes
+    blocks: bytes
+    """A byte for each of 8 x 8 regions, of the pixels outside the masks."""
 
 
-def look_alike(one: Picture, other: Picture) -> bool:
+def look_alike(one: Look, other: Look) -> bool:
     """Tell whether two pictures are similar enough for equal elements to mean equal states."""
-    if one.phash is None or other.phash is None:
-        return False
-    return (one.phash ^ other.phash).bit_count() <= PHASH_BITS
+    differing = sum(a != b for a, b in zip(one.blocks, other.blocks, strict=True))
+    return differing <= MAX_BLOCKS and distance(one.phash, other.phash) <= PHASH_BITS
+
+
+def visible(picture: Fingerprint, masks: tuple[Box, ...]) -> tuple[bytes, Look]:
+    """Return a hash of the pixels outside the masks, and what is kept of them."""
+    sums = outside(picture, masks)
+    rows, columns = sums.shape
+    marks = ((np.arange(rows) * SIDE // rows)[:, None], (np.arange(columns) * SIDE // columns)[None, :])
+    blocks = np.zeros((SIDE, SIDE), np.uint64)
+    np.add.at(blocks, marks, sums * (2 * np.arange(sums.size, dtype=np.uint64).reshape(sums.shape) + np.uint64(1)))
+    look = Look(picture.phash, ((blocks * ODD) >> np.uint64(56)).astype(np.uint8).tobytes())
+    return hashlib.blake2b(sums.tobytes(), digest_size=16).digest(), look
 
 
 class States:
     """Numbers for states: equal screens get the same one."""
 
     def __init__(self) -> None:
-        self._first: list[Picture] = []
+        self._first: list[Look] = []
         self._by_tree: dict[bytes, list[int]] = {}
         self._by_pixels: dict[bytes, int] = {}
         self.counts = dict.fromkeys(("app_unknown", "equal_pixels", "equal_elements", "new", "too_many"), 0)
@@ -117,25 +135,26 @@ class States:
     def __len__(self) -> int:
         return len(self._first)
 
-    def place(self, observation: Observation, picture: Picture, masks: tuple[Box, ...]) -> int:
+    def place(self, observation: Observation, picture: Fingerprint, masks: tuple[Box, ...]) -> int:
         """Return the number of the screen's state, -1 if it cannot be told."""
         page = identity(observation)
         if page is None:
             return self._counted("app_unknown", -1)
-        pixels = digest(page, visible(picture, masks))
+        seen, look = visible(picture, masks)
+        pixels = digest(page, seen, picture.width, picture.height)
         state = self._by_pixels.get(pixels)
         if state is not None:
             return self._counted("equal_pixels", state)
         elements = digest(page, tree(observation)) if is_tree(observation) else None
         alike = [] if elements is None else self._by_tree.setdefault(elements, [])
         for candidate in alike:
-            if look_alike(self._first[candidate], picture):
+            if look_alike(self._first[candidate], look):
                 self._by_pixels[pixels] = candidate
                 return self._counted("equal_elements", candidate)
         if len(self._first) >= MAX_STATES:
             return self._counted("too_many", -1)
         state = len(self._first)
-        self._first.append(picture)
+        self._first.append(look)
         self._by_pixels[pixels] = state
         alike.append(state)
         return self._counted("new", state)

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.augment_errors import AugmentConfig, choose_kinds
 from pipeline.dataset import Dataset
+from pipeline.errors import KINDS
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
 
@@ -32,7 +33,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def augmented(source: Path) -> Dataset:
     """Augment with as many errors as can be made."""
-    return build.augmented(source, source.parent / "all", rate=0.5)
+    kinds = ("labelled", "tap_dead", "accidental_back")
+    return build.augmented(source, source.parent / "all", rate=0.5, kinds=kinds)
 
 
 def errors(dataset: Dataset, kind: str | None = None) -> list[Sample]:
@@ -138,7 +140,7 @@ def test_the_rate_is_the_share_of_error_samples(source: Path, tmp_path: Path, ra
     assert (flow.into, flow.added, flow.out, flow.rejected) == (90, len(samples) - 90, len(samples), 0)
     assert dataset.manifest.details["origin"] == dict(Counter(sample.origin for sample in samples))
     assert dataset.manifest.splits == dict(Counter(sample.split for sample in samples))
-    made = {kind: dataset.manifest.details[kind].get("made", 0) for kind in ("tap_dead", "accidental_back", "labelled")}
+    made = {kind: dataset.manifest.details[kind].get("made", 0) for kind in KINDS}
     assert made == {kind: len(errors(dataset, kind)) for kind in made}
 
 
@@ -181,9 +183,9 @@ def test_another_seed_draws_other_places_and_words(source: Path, tmp_path: Path)
 
 def test_only_the_wanted_kinds(source: Path, tmp_path: Path) -> None:
     """Only the wanted kinds."""
-    assert choose_kinds((), ()) == ("labelled", "tap_dead", "accidental_back")
+    assert choose_kinds((), ()) == tuple(KINDS)
     assert choose_kinds(("accidental_back", "labelled"), ()) == ("labelled", "accidental_back")
-    assert choose_kinds((), ("labelled",)) == ("tap_dead", "accidental_back")
+    assert choose_kinds((), ("labelled",)) == tuple(KINDS)[1:]
     for wanted, excluded in ((("typo",), ()), ((), ("typo",)), (("labelled",), ("labelled",))):
         with pytest.raises(ConfigError, match=r"found .*, expected "):
             choose_kinds(wanted, excluded)

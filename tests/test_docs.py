@@ -93,7 +93,7 @@ def test_formats_and_their_refusals_are_those_of_the_importers() -> None:
 
 def test_every_reason_is_explained() -> None:
     """docs/reasons.md names each code and guard that the source can give, and no other."""
-    patterns = (r'guard = "(\w+)"', r'SET_ASIDE = "(\w+)"', r'or "(no_\w+)"', r'Refusal\("(\w+)"',
+    patterns = (r'guard = "(\w+)"', r'SET_ASIDE = "(\w+)"', r'first (?:=|or) "(\w+)"', r'Refusal\("(\w+)"',
                 r'(?:Image)?Problem\(\s*"(\w+)"', r'return "(\w+)"(?:, |$)', r'= "(history_\w+)"',
                 r'else "(history_\w+)"', r'code, where = "(\w+)"', r'Unmovable\("(\w+)"',
                 r'Failure\("(\w+)"', r'reason(?:, wait)? = "(\w+)"')  # fmt: skip

@@ -190,7 +190,7 @@ def _with_image(sample: Sample) -> tuple[Message, ...]:
 def test_nothing_is_wrong_with_the_good_one(good: Dataset, tmp_path: Path) -> None:
     """Clean and error-correction samples alike."""
     assert refused(tmp_path, good) == []
-    assert {sample.error_kind for sample in good.samples()} == {None, "tap_dead", "accidental_back"}
+    assert {sample.error_kind for sample in good.samples()} == {None, "tap_dead", "noop_twice", "accidental_back"}
     assert refused(tmp_path / "copy", build.edited(good, tmp_path / "copied", lambda samples: samples)) == []
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.actions import Action, Browser, Button, Point
+from pipeline.actions import OPPOSITE, Action, Browser, Button, Point, Scroll
 from pipeline.graph import Route
 from pipeline.records import Element, ScrollState
 from pipeline.states import CLOCKS, is_tree, short_role
@@ -29,6 +29,8 @@ SURFACES = frozenset(
     {"canvas", "iframe", "map", "mapview", "surfaceview", "textureview", "video", "videoview", "webview"}
 )
 """Roles of areas that draw themselves: what reacts in them is not in the list of elements."""
+MESSAGES = frozenset({"alert", "log", "snackbar", "status", "toast"})
+"""Roles of messages that come and go."""
 SPINNERS = frozenset({"activityindicator", "loading", "progressbar", "spinner"})
 
 Guard = Callable[..., bool]
@@ -97,6 +99,16 @@ def unsettled(scene: Scene) -> bool:
     )
 
 
+def transient(scene: Scene) -> bool:
+    """Tell whether a message is shown that goes away by itself."""
+    return any(short_role(element.role) in MESSAGES for element in scene.elements)
+
+
+def settling_unknown(scene: Scene) -> bool:
+    """Tell whether the recording does not say that the screen had come to rest: then waiting may change it."""
+    return scene.observation.settled is not True
+
+
 def shortcuts(scene: Scene) -> bool:
     """Tell whether keys may do something although no field has the focus."""
     return scene.observation.shortcuts is not False
@@ -148,6 +160,11 @@ def label_wired(scene: Scene, number: int, point: Point) -> bool:
     return scene.elements[number].wired is True
 
 
+def wiring_unknown(scene: Scene, number: int, point: Point) -> bool:
+    """Tell whether the recording does not say if a tap on the text is passed on to a control."""
+    return scene.elements[number].wired is None
+
+
 def off_screen(scene: Scene, number: int | None, point: Point) -> bool:
     """Tell whether the point is outside of the screenshot."""
     return not (0 <= point[0] < 1 and 0 <= point[1] < 1)
@@ -180,6 +197,12 @@ def pull_to_refresh(scroll: ScrollState, way: str) -> bool:
     return way == "up" and scroll.refresh is not False
 
 
+def scroll_chained(scene: Scene, point: Point, way: str) -> bool:
+    """Tell whether something around the scrolled element would scroll in its place."""
+    around = (scene.elements[number].scroll for number in scene.at(point))
+    return any(forbids("not_at_edge", scroll, way) for scroll in around if scroll is not None)
+
+
 def endless_list(scroll: ScrollState, way: str) -> bool:
     """Tell whether scrolling beyond the end loads more."""
     return way in {"down", "right"} and scroll.endless is True
@@ -196,9 +219,63 @@ def back_not_proved(episode: Episode, index: int) -> bool:
     )
 
 
+def scroll_not_exact(episode: Episode, index: int) -> bool:
+    """Tell whether nothing proves that scrolling back restores the screen before to the pixel.
+
+    The proof is a recording that did so between equal screens, or a platform that scrolls exactly, and far enough from
+    the edges for the same amount back to lead to the same place.
+    """
+    scroll = episode.scenes[index - 1].action
+    assert isinstance(scroll, Scroll)
+    before = episode.around(index - 1).state
+    for route in episode.around(index).routes:
+        back = route.edge.action
+        if isinstance(back, Scroll) and route.edge.state == before and reverses(back, scroll):
+            return False
+    return not scrolled_exactly(episode.scenes[index - 1], episode.scenes[index], scroll)
+
+
+def onward_not_proved(route: Route) -> bool:
+    """Tell whether no recording goes from the wrong screen to one equal to the next recorded one."""
+    return not route.onward
+
+
+def other_side(route: Route, split: str) -> bool:
+    """Tell whether the screen is of a trajectory on the other side of the split: it must not be shown here."""
+    return route.edge.split != split
+
+
 def return_not_proved(route: Route) -> bool:
     """Tell whether no recording returns from the wrong screen to exactly this one."""
     return not route.returns
+
+
+def reverses(back: Scroll, scroll: Scroll) -> bool:
+    """Tell whether one scroll is the other the other way round."""
+    if scroll.dx is None and scroll.dy is None:
+        return scroll.direction is not None and back.direction == OPPOSITE[scroll.direction]
+    amounts = ((back.dx or 0) + (scroll.dx or 0), (back.dy or 0) + (scroll.dy or 0))
+    return back.unit == scroll.unit and amounts == (0, 0)
+
+
+def scrolled_exactly(before: Scene, after: Scene, scroll: Scroll) -> bool:
+    """Tell whether what was scrolled says that it scrolls exactly, and has moved by exactly what was asked for."""
+    if scroll.point is None or scroll.unit != "px" or scroll.modifiers:
+        return False
+    asked = (scroll.dx or 0, scroll.dy or 0)
+    for number in before.at(scroll.point):
+        was = before.elements[number].scroll
+        if was is None:
+            continue
+        now = [e.scroll for e in after.elements if e.scroll is not None and e.bbox == before.elements[number].bbox]
+        return (
+            len(now) == 1
+            and was.exact is True is now[0].exact
+            and (was.max_x, was.max_y) == (now[0].max_x, now[0].max_y)
+            and abs(now[0].x - was.x - asked[0]) < 0.5
+            and abs(now[0].y - was.y - asked[1]) < 0.5
+        )
+    return False
 
 
 def goes_back(action: Action | None) -> bool:
@@ -236,6 +313,13 @@ GUARDS: dict[str, Guard] = {
         disabled_answers,
         pull_to_refresh,
         endless_list,
+        scroll_chained,
+        transient,
+        settling_unknown,
+        wiring_unknown,
+        scroll_not_exact,
+        onward_not_proved,
+        other_side,
         not_at_edge,
         back_not_proved,
         return_not_proved,
@@ -243,7 +327,7 @@ GUARDS: dict[str, Guard] = {
 }
 
 DECISION = ("edge_of_trajectory", "labelled_neighbour")
-QUIET = ("dynamic_region", "unsettled", "keyboard", "overlay", "focused_field", "focus_unknown")
+QUIET = ("dynamic_region", "unsettled", "transient", "keyboard", "overlay", "focused_field", "focus_unknown")
 """Screens where nothing happens by itself, and a tap on nothing, or Back, does nothing more than it seems."""
 
 _off: set[str] = set()

@@ -4,20 +4,13 @@ Nothing is invented: turns and screens are the recorded ones. The sample of the 
 error-correction sample; its thought is completed where it does not say what went wrong.
 """
 
-import re
-
 from msgspec.structs import replace
 
 from pipeline.compose import Shown
 
 from .kind import Episode, Outcome, Proposal, Refusal, Truth
+from .mined import DIAGNOSIS
 from .thoughts import say
-
-_DIAGNOSIS = re.compile(
-    r"\b(wrong|mistake|mistaken|mistakenly|instead|unchanged|nothing|no effect|not what|did not|didn't|does not|"
-    r"doesn't|isn't|is not|not the|accident\w*|error)\b|错|误|没有|并不|不是|没反应|无效|不对|不能",
-    re.IGNORECASE,
-)
 
 
 class Labelled:
@@ -43,7 +36,7 @@ class Labelled:
             return Refusal("no_labelled_error")
         target = episode.turn(index)
         thought = (target.turn.thought or "").strip()
-        if not _DIAGNOSIS.search(thought):
+        if not DIAGNOSIS.search(thought):
             if wrong != index - 1:
                 return Refusal("diagnosis_missing")  # our wordings speak of the last action
             slip = episode.turn(wrong).turn.instruction or ""

@@ -8,6 +8,8 @@ from pipeline.records import Element, Observation
 from pipeline.screen import interactive, label, target_element
 from pipeline.tables import StepRow
 
+MARGIN_PX = 2.0
+"""Added to a recorded reach: a model's grid may move a point by a pixel."""
 CLEARANCE_DP = 16
 """A finger's slop, assumed around controls where the recording does not say how far a tap still counts."""
 PHONE_WIDTH_DP = 360
@@ -38,7 +40,7 @@ class Scene:
     def reach(self) -> float:
         """How far around a control a tap may still count as one on it, in pixels."""
         recorded = self.observation.touch_radius
-        return max(CLEARANCE_DP * self.scale, 0 if recorded is None else recorded + 1)
+        return CLEARANCE_DP * self.scale if recorded is None else recorded + MARGIN_PX
 
     @cached_property
     def live(self) -> list[Box]:

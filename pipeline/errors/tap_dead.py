@@ -7,7 +7,8 @@ that a tap anywhere would dismiss.
 
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
-from .taps import DEAD, aimed, choose, named_texts, tap
+from .scene import text_of
+from .taps import DEAD, aimed, choose, tap, texts
 from .turns import Slip
 
 
@@ -23,6 +24,7 @@ class TapDead(SameScreen):
         if not isinstance(aim, tuple):
             return aim
         target = aim[1]
-        texts = named_texts(episode.scenes[index], target)
-        dead = choose(episode, index, self.name, texts, target, DEAD)
+        scene = episode.scenes[index]
+        others = [number for number in texts(scene) if text_of(scene.elements[number]) != target]
+        dead = choose(episode, index, self.name, others, target, DEAD)
         return dead if isinstance(dead, Refusal) else tap(dead, "tap_dead", target)

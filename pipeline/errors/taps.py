@@ -40,14 +40,13 @@ def aimed(episode: Episode, index: int) -> tuple[Click, str] | Refusal | None:
     return action, scene.target_name
 
 
-def named_texts(scene: Scene, target: str) -> list[int]:
-    """Return the elements that show a text of their own, short enough to quote, other than the target's name."""
+def texts(scene: Scene) -> list[int]:
+    """Return the elements that show a text of their own, short enough to quote."""
     return [
         number
         for number, element in enumerate(scene.elements)
         if short_role(element.role) in TEXTS
         and 1 < len(name := text_of(element)) <= LONGEST_NAME
-        and name != target
         and not forbids("irreversible", name)
     ]
 
