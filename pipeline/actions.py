@@ -5,9 +5,11 @@ seconds. `scroll` moves the content, `swipe` moves the finger: opposite directio
 value is absent, never guessed; a value that no source recorded is marked with `synth`.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 Unit = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -259,6 +261,34 @@ def target_point(action: Action) -> Point | None:
             return action.start
         case _:
             return None
+
+
+def mapped(action: Action, point: Callable[[Point], Point], box: Callable[[Box], Box]) -> Action:
+    """Return the action on a screenshot of another frame: every point and box of it moved along."""
+    match action:
+        case Click() | Type() | SelectOption():
+            return replace(
+                action,
+                point=None if action.point is None else point(action.point),
+                bbox=None if action.bbox is None else box(action.bbox),
+            )
+        case LongPress() | Hover():
+            return replace(action, point=point(action.point))
+        case Scroll():
+            return action if action.point is None else replace(action, point=point(action.point))
+        case Drag():
+            return replace(action, path=tuple(map(point, action.path)))
+        case Swipe():
+            return replace(
+                action,
+                start=None if action.start is None else point(action.start),
+                end=None if action.end is None else point(action.end),
+                path=tuple(map(point, action.path)),
+            )
+        case SelectText():
+            return replace(action, start=point(action.start), end=point(action.end))
+        case _:
+            return action
 
 
 def points(action: Action) -> tuple[Point, ...]:

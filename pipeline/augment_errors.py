@@ -45,6 +45,8 @@ class AugmentConfig:
     """Probability that the click of a clean sample moves within the safe zone of its target."""
     recentre: bool = False
     """Whether clicks that were recorded beside their target are moved onto it."""
+    crop: float = 0.0
+    """Probability that a sample of one screenshot is added once more, with a part of it."""
     writer: WriterSettings | None = None
     """The server that writes the thoughts; None is our own wordings."""
     max_errors: int = MAX_ERRORS
@@ -66,6 +68,8 @@ class AugmentConfig:
             raise ConfigError("--rate", f"found {self.rate}, expected a share from 0 to 0.5")
         if not 0 <= self.jitter <= 1:
             raise ConfigError("--jitter", f"found {self.jitter}, expected a probability from 0 to 1")
+        if not 0 <= self.crop <= 1:
+            raise ConfigError("--crop", f"found {self.crop}, expected a probability from 0 to 1")
 
 
 def choose_kinds(wanted: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
@@ -108,6 +112,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
             "kinds": list(config.kinds),
             "jitter": config.jitter,
             "recentre": config.recentre,
+            "crop": config.crop,
             "thoughts": None if config.writer is None else config.writer.identity(),
             "max_errors": config.max_errors,
             "weights": weights,
@@ -182,6 +187,7 @@ def _tasks(
                 counts=survey.counts,
                 fine=survey.fine,
                 jitter=Jitter(config.jitter, config.recentre, config.seed),
+                crop=config.crop,
                 writer=config.writer and config.writer.shared(running.workers),
                 coverage=coverage if task.number == numbers[0] else {},
             )

@@ -18,7 +18,11 @@ def perturbation_options(function: Command) -> Command:
     recentre = click.option(
         "--recentre", is_flag=True, help="Move clicks that were recorded beside their target onto it."
     )
-    return jitter(recentre(function))
+    crop = click.option(
+        "--crop", type=float, default=0.0, show_default=True, metavar="P",
+        help="Probability that a sample of one screenshot is added once more, with a part of it that keeps the target.",
+    )  # fmt: skip
+    return jitter(recentre(crop(function)))
 
 
 def thoughts_options(function: Command) -> Command:

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from . import layouts
 from .compose import Setting, Subject, compose
+from .crop import is_cut
+from .crop_shard import planned_cuts, write_cuts
 from .dataset import Dataset
 from .errors import KINDS, Episode, Proposal, Refusal
 from .jitter import Jitter, as_recorded, moved, off_target
@@ -52,6 +54,8 @@ class AugmentTask(Struct, frozen=True):
     fine: int
     jitter: Jitter
     writer: WriterSettings | None
+    crop: float
+    """Probability that a sample of one screenshot is added once more with a part of it."""
     coverage: dict[str, int]
     """What planning counted of all screens; in the first shard's task, so that it is counted once."""
 
@@ -66,32 +70,35 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     dataset, out = Dataset.open(task.source), Place(task.out)
     table, moves = _moved(task, dataset, dataset.table("samples", task.number))
     drafts, slips = _make(task, dataset, table)
-    made, written = _worded(task, dataset, drafts)
+    made, worded = _worded(task, dataset, drafts)
     promoted = {decision_of(sample.sample_id) for sample in made if KINDS[sample.error_kind or ""].replaces}
     clean = pc.equal(table["origin"], pa.scalar("clean"))
     replaced = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(promoted), pa.string())))
     aside = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(slips - promoted), pa.string())))
     kept = table.filter(pc.invert(pc.or_(replaced, aside)))
-    final = pa.concat_tables([kept, to_table("samples", map(sample_row, made)).cast(table.schema)])
-    final = final.sort_by([(name, "ascending") for name in ("trajectory_id", "step_index", "sample_id")])
+    cuts, counted = planned_cuts(task.crop, task.seed, task.number, dataset, kept)
+    refused = [_refused(task, sample_from_row(row)) for row in table.filter(aside).to_pylist()]
+    metadata = {"stage": "augment-errors", "contract": to_json(dataset.manifest.contract)}
+    written = ("samples", *(["rejected"] if refused else []), *(["images"] if cuts else []))
+    with ShardWriter(out, task.number, written, metadata) as writer:
+        for row in (*dataset.rows("rejected", task.number), *refused) if refused else ():
+            writer.write("rejected", row)
+        added = [*made, *write_cuts(task.number, task.setting, dataset, cuts, writer)]
+        final = pa.concat_tables([kept, to_table("samples", map(sample_row, added)).cast(table.schema)])
+        final = final.sort_by([(name, "ascending") for name in ("trajectory_id", "step_index", "sample_id")])
+        writer.write_table("samples", final)
+        shards = writer.commit()
+    shards += take_over(dataset, out, task.number, (t for t in ("steps", "images", "rejected") if t not in written))
     counts = {kind: Counter(counter) for kind, counter in task.counts.items()}
     by_kind = _tally(final, "error_kind")
     for kind, n in by_kind.items():
         if kind in counts:
             counts[kind].update({"made": n, "in place": n * KINDS[kind].replaces})
-    refused = [_refused(task, sample_from_row(row)) for row in table.filter(aside).to_pylist()]
-    metadata = {"stage": "augment-errors", "contract": to_json(dataset.manifest.contract)}
-    with ShardWriter(out, task.number, ("samples", "rejected") if refused else ("samples",), metadata) as writer:
-        writer.write_table("samples", final)
-        for row in (*dataset.rows("rejected", task.number), *refused) if refused else ():
-            writer.write("rejected", row)
-        shards = writer.commit()
-    shards += take_over(dataset, out, task.number, ("steps", "images") if refused else ("steps", "images", "rejected"))
     failed = sum(n for kind, n in by_kind.items() if kind in KINDS and KINDS[kind].truth == "same screen")
     return ShardResult(
         number=task.number,
         shards=shards,
-        counts={"samples": Flow(table.num_rows, len(made) - len(promoted), final.num_rows, len(refused))},
+        counts={"samples": Flow(table.num_rows, len(added) - len(promoted), final.num_rows, len(refused))},
         rejected={SET_ASIDE: len(refused)} if refused else {},
         splits=dict(_tally(final, "split")),
         details={
@@ -100,7 +107,8 @@ def augment_shard(task: AugmentTask) -> ShardResult:
             "unchanged screen": {"fine": task.fine, "failed": failed + by_kind["mined_noop"]},
             **{kind: dict(sorted(counter.items())) for kind, counter in counts.items()},
             **moves,
-            **written,
+            **worded,
+            **counted,
         },
     )
 
@@ -141,7 +149,8 @@ def _make(task: AugmentTask, dataset: Dataset, table: pa.Table) -> tuple[list[Dr
     """Return the samples that were chosen, and the ids of the clean ones whose decisions they show to be mistakes."""
     layout = layouts.get(task.setting.contract.layout)
     columns = ["sample_id", "trajectory_id", "step_index", "goal", "lang", "split", "origin", "provenance"]
-    rows = [row for row in table.select(columns).to_pylist() if row["origin"] == "clean"]
+    every = table.select(columns).to_pylist()
+    rows = [row for row in every if row["origin"] == "clean" and not is_cut(row["sample_id"])]
     names = {(row["trajectory_id"], row["step_index"]): row["sample_id"] for row in rows}
     by_trajectory: dict[str, list[Row]] = defaultdict(list)
     for row in rows:

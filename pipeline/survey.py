@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from . import layouts
 from .compose import Setting, Shown, with_size
+from .crop import is_cut
 from .dataset import Dataset
 from .dose import Candidate
 from .errors import KINDS, Episode, Proposal, Refusal
@@ -60,7 +61,8 @@ def survey_shard(task: SurveyTask) -> Survey:
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in task.kinds}
     columns = ["sample_id", "trajectory_id", "step_index", "origin", "error_kind"]
     rows = list(dataset.rows("samples", task.number, columns))
-    clean = {(r["trajectory_id"], r["step_index"]): r["sample_id"] for r in rows if r["origin"] == "clean"}
+    whole = [row for row in rows if row["origin"] == "clean" and not is_cut(row["sample_id"])]
+    clean = {(row["trajectory_id"], row["step_index"]): row["sample_id"] for row in whole}
     there = {decision_of(row["sample_id"]) for row in rows if row["origin"] != "clean"}
     candidates: list[Candidate] = []
     fine = leaving = 0
