@@ -1,7 +1,8 @@
 """Names of keyboard keys: one spelling, whatever the source's (X11, Android, pyautogui, "Ctrl+V")."""
 
 _NAMES = {
-    "control": "ctrl", "control_l": "ctrl", "control_r": "ctrl", "alt_l": "alt", "alt_r": "alt", "shift_l": "shift",
+    "control": "ctrl", "control_l": "ctrl", "control_r": "ctrl", "ctrl_l": "ctrl", "ctrl_r": "ctrl",
+    "alt_l": "alt", "alt_r": "alt", "shift_l": "shift",
     "shift_r": "shift", "super_l": "meta", "super_r": "meta", "super": "meta", "win": "meta", "windows": "meta",
     "meta_l": "meta", "command": "meta", "cmd": "meta", "return": "enter", "kp_enter": "enter", "escape": "esc",
     "del": "delete", "page_up": "pageup", "page_down": "pagedown", "prior": "pageup", "next": "pagedown",
