@@ -13,6 +13,7 @@ from .importer import Episode, Importer, Option, numbered, origin, steps_of, ver
 from .jsonl import Jsonl
 from .mobileworld import MobileWorld
 from .osworld import OSWorld
+from .qwen_messages import QwenMessages
 from .refusal import REASONS, Refusal, Refused
 from .screenagent import ScreenAgent
 
@@ -27,6 +28,7 @@ IMPORTERS: dict[str, Importer] = {
     "mobileworld": MobileWorld(),
     "osworld": OSWorld(),
     "androidworld": AndroidWorld(),
+    "qwen-messages": QwenMessages(),
     "jsonl": Jsonl(),
 }
 
