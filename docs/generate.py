@@ -1,6 +1,6 @@
 """Write the parts of the documentation that the program itself knows: `make docs`. tests/test_docs.py compares them.
 
-- docs/cli.md: the help of every command.
+- docs/cli.md: the help of every command; docs/checks.md: the table of checks.
 - docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
 - README.md: the file tree, and the output of the first three stages on sample_data.
 """
@@ -86,6 +86,14 @@ def import_reasons() -> str:
     return "\n".join(lines)
 
 
+def checks() -> str:
+    """Return the table of checks."""
+    from pipeline.checks import CHECKS
+
+    rows = [f"| `{name}` | {check.severity} | {check.meaning} |" for name, check in CHECKS.items()]
+    return "\n".join(["| check | severity | what holds where it is silent |", "|---|---|---|", *rows])
+
+
 def tree() -> str:
     """Return the file tree of the README."""
     width = max(map(len, TREE))
@@ -128,6 +136,8 @@ def main() -> None:
     for page, name, content in (("formats", "formats", formats()), ("reasons", "import", import_reasons())):
         file = ROOT / "docs" / f"{page}.md"
         file.write_text(replaced(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
+    page = ROOT / "docs" / "checks.md"
+    page.write_text(replaced(page.read_text(encoding="utf-8"), "checks", checks()), encoding="utf-8")
     readme = ROOT / "README.md"
     text = replaced(readme.read_text(encoding="utf-8"), "tree", tree())
     training = re.search(r"^\$ gdp train demo/clean -o demo/run\n.*?(?=\n```)", text, flags=re.DOTALL | re.MULTILINE)

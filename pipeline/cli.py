@@ -331,32 +331,45 @@ def augment_errors_command(
 
 
 @main.command("validate")
-@click.argument("dataset")
+@click.argument("dataset", required=False)
 @click.option("-o", "--output", "out", help="New folder or URL for the clean dataset.")
 @click.option("--pixels/--no-pixels", default=True, show_default=True, help="Decode every screenshot.")
+@click.option("--select", multiple=True, metavar="CHECK", help="Only this check; may be repeated.")
+@click.option("--ignore", multiple=True, metavar="CHECK", help="Not this check; may be repeated.")
+@click.option(
+    "--severity", "severities", multiple=True, metavar="CHECK=LEVEL",
+    help="Treat a check as error (row refused), warning (row flagged) or info (counted); may be repeated.",
+)  # fmt: skip
+@click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE", help="YAML file that sets thresholds.")
+@click.option(
+    "--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True,
+    help="What makes the exit code 1.",
+)  # fmt: skip
+@click.option("--list", "listed", is_flag=True, help="Show the checks, a line each, and leave.")
 @worker_option
 @shared_options
 def validate_command(
-    *,
-    dataset: str,
-    out: str | None,
-    pixels: bool,
-    how: "Running",
-    fresh: bool,
-    quiet: bool,
-    form: str,
-    verbose: bool,
-) -> None:
+    *, dataset: str | None, out: str | None, pixels: bool, select: tuple[str, ...], ignore: tuple[str, ...],
+    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, listed: bool, how: "Running", fresh: bool,
+    quiet: bool, form: str, verbose: bool,
+) -> None:  # fmt: skip
     """Check DATASET; with -o, write the samples that pass.
 
     Without -o nothing is written, and the dataset's own folder is printed if every sample passes.
     """
     from . import validate as stage
+    from .checks import rules
 
+    if listed:
+        click.echo(rules.listing())
+        return
+    if dataset is None:
+        raise ConfigError("DATASET", "found none, expected a dataset folder", "gdp validate --help")
     if fresh and out is None:
         raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
     source = source_place(dataset)
-    report = stage.run(source, out, how, pixels=pixels)
+    config = stage.ValidateConfig(pixels, rules.levels(select, ignore, severities), rules.thresholds(thresholds))
+    report = stage.run(source, out, config, how).failing_on(fail_on)
     printed = out or (source if report.exit_code == 0 else None)
     finish(report.detailed(verbose), None if report.empty else printed, form=form, quiet=quiet)
 

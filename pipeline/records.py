@@ -295,3 +295,5 @@ class Sample(_Record, frozen=True):
     error_kind: str | None = None
     earlier_targets: tuple[Target, ...] = ()
     """Of a window the trained decisions before the last, in order."""
+    flags: tuple[str, ...] = ()
+    """Checks of `gdp validate` that warn of it."""

@@ -29,6 +29,8 @@ class StageReport:
     """Rows of `rejected/` that this run wrote (earlier ones are carried along), without the refused samples."""
     shown: int = SHOWN
     """Refused rows that the text names."""
+    fail_on: str = "error"
+    """What makes the exit code 1: a refused row (`error`), a flagged one too (`warning`), or neither (`never`)."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> "StageReport":
@@ -46,6 +48,15 @@ class StageReport:
         """Return the same report, naming every refused row if that is wanted."""
         return replace(self, shown=sys.maxsize) if wanted else self
 
+    def failing_on(self, level: str) -> "StageReport":
+        """Return the same report with another idea of what is a failure."""
+        return replace(self, fail_on=level)
+
+    @property
+    def flagged(self) -> int:
+        """How many samples were kept with a warning."""
+        return int(self.manifest.details.get("flagged", 0))
+
     @property
     def findings(self) -> int:
         """How many rows were refused for a reason that deserves a look."""
@@ -53,8 +64,9 @@ class StageReport:
 
     @property
     def exit_code(self) -> int:
-        """1 if there are findings or nothing is left, else 0."""
-        return 1 if self.findings or self.empty else 0
+        """1 if there is what the run is to fail on, or nothing is left, else 0."""
+        failed = {"error": self.findings > 0, "warning": self.findings + self.flagged > 0, "never": False}
+        return 1 if failed[self.fail_on] or self.empty else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole report as plain data."""
@@ -68,6 +80,7 @@ class StageReport:
             "rejected": self.manifest.rejected,
             "details": self.manifest.details,
             "findings": self.findings,
+            "flagged": self.flagged,
             "refused": list(self.refused),
         }
 
@@ -93,6 +106,8 @@ class StageReport:
             yield f"{needed}, so these kinds cannot fire: {', '.join(without)}"
         elif "no_elements" in str(manifest.details):
             yield "taps that do nothing can be found only where observation.elements is recorded"
+        if self.flagged:
+            yield f"gdp view {self.path}: the filter `Flag` shows the samples with warnings"
         if self.empty:
             yield "no sample is left, expected at least one; see what was refused"
         elif manifest.stage == "slice" and len(manifest.splits) < 2 and manifest.config["val_fraction"]:

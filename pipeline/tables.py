@@ -146,6 +146,7 @@ SAMPLES = pa.schema(
         _column("text_tokens_estimate", pa.int32()),
         _column("image_tokens", pa.int32()),
         _column("provenance", pa.string()),
+        _column("flags", pa.list_(_column("item", pa.string()))),
     ]
 )
 
@@ -228,6 +229,7 @@ def sample_row(sample: Sample) -> Row:
     row["target"] = to_json(sample.target)
     row["earlier_targets"] = to_json(sample.earlier_targets)
     row["provenance"] = to_json(sample.provenance)
+    row["flags"] = list(sample.flags)
     return row
 
 
@@ -240,6 +242,7 @@ def sample_from_row(row: Row) -> Sample:
     fields["target"] = _target.decode(row["target"])
     fields["earlier_targets"] = _targets.decode(row["earlier_targets"])
     fields["provenance"] = _provenance.decode(row["provenance"])
+    fields["flags"] = tuple(row["flags"])
     return Sample(**fields)
 
 

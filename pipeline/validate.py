@@ -1,20 +1,23 @@
 """Check a dataset before a GPU hour is spent on it; keep bad samples out, with the reason.
 
-Planning reads ids, goals and splits of all samples to find what no single shard can show: leaks between train and val,
-repeated ids. A shard is then a pure function of its rows: every check of `pipeline.checks` on every sample.
+Planning reads narrow columns of all samples and steps to find what no single shard can show (`checks.facts`). A shard
+is then a pure function of its rows: every check on every sample. A finding of a check of severity `error` refuses the
+sample, one of severity `warning` flags it, one of severity `info` is counted.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from . import layouts
 from .apart import keep_apart
-from .checks import CHECKS, Context, Finding
+from .checks import CHECKS, Context, Facts, Finding, Severity, Thresholds, gather
+from .checks.rules import levels
 from .dataset import Dataset
-from .leaks import across
 from .manifest import Flow
 from .place import Place, Where
 from .records import Sample
@@ -24,6 +27,18 @@ from .stage import Plan, Running, execute, rehearse
 from .tables import rejected_row, sample_row, to_json
 
 
+@dataclass(frozen=True)
+class ValidateConfig:
+    """What `gdp validate` looks for; every field changes the result."""
+
+    pixels: bool = True
+    """Whether screenshots are decoded."""
+    levels: dict[str, Severity] = field(default_factory=lambda: levels((), (), ()))
+    """The checks that run, and how much each matters."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """Where they draw the line."""
+
+
 class ValidateTask(Struct, frozen=True):
     """One shard, and what the whole dataset says about its samples."""
 
@@ -31,8 +46,10 @@ class ValidateTask(Struct, frozen=True):
     source: str
     out: str | None
     pixels: bool
-    leaking: dict[str, str]
-    repeated: frozenset[str]
+    levels: dict[str, Severity]
+    thresholds: Thresholds
+    facts: Facts
+    """What the whole dataset says about this shard's samples."""
     fingerprint: str
     """Of the source dataset."""
 
@@ -42,7 +59,7 @@ class ValidateTask(Struct, frozen=True):
         return f"validate {self.number:05d}"
 
 
-def run(source: Where, out: Where | None, running: Running, *, pixels: bool = True) -> StageReport:
+def run(source: Where, out: Where | None, config: ValidateConfig, running: Running) -> StageReport:
     """Check the dataset `source`; with `out`, write what passes."""
     source = Place.of(source)
     out = None if out is None else Place.of(out)
@@ -50,15 +67,16 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
         keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest = dataset.manifest
-    leaking, repeated = across(dataset)
+    facts, members = gather(dataset), _members(dataset)
     tasks = [
         ValidateTask(
             number=number,
             source=str(source.absolute()),
             out=None if out is None else str(out.absolute()),
-            pixels=pixels,
-            leaking=leaking,
-            repeated=repeated,
+            pixels=config.pixels,
+            levels=config.levels,
+            thresholds=config.thresholds,
+            facts=facts.of(members.get(number, frozenset())),
             fingerprint=manifest.fingerprint,
         )
         for number in manifest.shard_numbers()
@@ -66,7 +84,7 @@ def run(source: Where, out: Where | None, running: Running, *, pixels: bool = Tr
     plan = Plan(
         stage="validate",
         seed=manifest.seed,
-        config={"checks": list(CHECKS), "pixels": pixels},
+        config={"checks": config.levels, "thresholds": asdict(config.thresholds), "pixels": config.pixels},
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=manifest.contract,
         image=manifest.image,
@@ -85,45 +103,64 @@ def validate_shard(task: ValidateTask) -> ShardResult:
     context = Context(
         dataset=dataset,
         layout=layouts.get(dataset.manifest.contract.layout),
-        leaking=task.leaking,
-        repeated=task.repeated,
+        number=task.number,
+        facts=task.facts,
+        thresholds=task.thresholds,
         pixels=task.pixels,
     )
     kept: list[Sample] = []
     refused: list[dict[str, Any]] = []
-    counts: Counter[str] = Counter()
-    n_samples = 0
+    counts: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
+    flagged = n_samples = 0
     for index, sample in enumerate(dataset.shard_samples(task.number)):
         n_samples += 1
-        found = list(_findings(sample, context))
-        counts.update(name for name, _ in found)
-        if not found:
-            kept.append(sample)
+        found = list(_findings(sample, context, task.levels))
+        for name, _ in found:
+            counts[task.levels[name]][name] += 1
+        wrong = [(name, finding) for name, finding in found if task.levels[name] == "error"]
+        if wrong:
+            where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id}"
+            refused.append(_refused(task, sample, where, wrong))
             continue
-        code, finding = found[0]
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id} {finding.path}"
-        refused.append(
-            rejected_row("validate", task.fingerprint, "sample", code, where, finding.message + more, sample=sample)
-        )
+        flags = tuple(dict.fromkeys(name for name, _ in found if task.levels[name] == "warning"))
+        flagged += bool(flags)
+        kept.append(replace(sample, flags=flags))
     return ShardResult(
         number=task.number,
         shards=() if task.out is None else _write(task, dataset, kept, refused),
         counts={"samples": Flow(into=n_samples, out=len(kept), rejected=len(refused))},
         rejected=dict(Counter(row["code"] for row in refused)),
         splits=dict(Counter(sample.split for sample in kept)),
-        details={"findings": {name: counts[name] for name in CHECKS}},
+        details={
+            "errors": dict(counts["error"]),
+            "warnings": dict(counts["warning"]),
+            "infos": dict(counts["info"]),
+            "flagged": flagged,
+        },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
 
 
-def _findings(sample: Sample, context: Context) -> Iterator[tuple[str, Finding]]:
+def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
+    """Return the trajectories that each shard has samples of."""
+    return {number: frozenset(map(str, table.column(0).unique().to_pylist()))
+            for number, table in dataset.tables("samples", ["trajectory_id"])}  # fmt: skip
+
+
+def _findings(sample: Sample, context: Context, chosen: dict[str, Severity]) -> Iterator[tuple[str, Finding]]:
     """Yield what the checks find; what is no sample is asked nothing more."""
-    for name, check in CHECKS.items():
-        found = [(name, finding) for finding in check(sample, context)]
+    for name in chosen:
+        found = [(name, finding) for finding in CHECKS[name].find(sample, context)]
         yield from found
         if name == "schema" and found:
             return
+
+
+def _refused(task: ValidateTask, sample: Sample, where: str, wrong: list[tuple[str, Finding]]) -> dict[str, Any]:
+    code, finding = wrong[0]
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    place = f"{where} {finding.path}"
+    return rejected_row("validate", task.fingerprint, "sample", code, place, finding.message + more, sample=sample)
 
 
 def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:

@@ -30,6 +30,7 @@ from pipeline.shards import ShardWriter
 from pipeline.slice import SliceConfig
 from pipeline.stage import Running
 from pipeline.tables import sample_row
+from pipeline.validate import ValidateConfig
 
 WIDTH, HEIGHT = 360, 800
 
@@ -180,10 +181,10 @@ def augmented(source: Path, out: Path, **config: Any) -> Dataset:
     return Dataset.open(out)
 
 
-def validated(source: Path, out: Path | None = None, *, pixels: bool = True) -> StageReport:
+def validated(source: Path, out: Path | None = None, **config: Any) -> StageReport:
     """Run `gdp validate` and return its report."""
     with in_process():
-        return validate.run(source, out, Running(), pixels=pixels)
+        return validate.run(source, out, ValidateConfig(**config), Running())
 
 
 def gdp(*arguments: object, stdin: str = "", **options: Any) -> subprocess.CompletedProcess[str]:

@@ -121,6 +121,6 @@ def test_a_screenshot_is_stored_once_and_taken_over_by_link(sliced: Path, tmp_pa
     dataset = Dataset.open(sliced)
     stored = sum(shard.rows for shard in dataset.manifest.shards if shard.name.startswith("images/"))
     assert stored == len({ref.sha256 for ref in refs(dataset)}) < len(refs(dataset))
-    validate.run(sliced, tmp_path / "next", Running())
+    validate.run(sliced, tmp_path / "next", validate.ValidateConfig(), Running())
     for shard in (sliced / "images").iterdir():
         assert (tmp_path / "next" / "images" / shard.name).stat().st_ino == shard.stat().st_ino

@@ -27,6 +27,12 @@ def test_the_command_reference_is_the_programs_own_help() -> None:
     assert generate.cli_reference() == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
 
+def test_the_page_of_checks_has_them_all() -> None:
+    """docs/checks.md holds the table that `make docs` writes."""
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    assert generate.between(page, "checks") == generate.checks()
+
+
 def test_the_readme_shows_what_the_first_three_stages_print(tmp_path: Path) -> None:
     """The console block of the README starts with the real output on sample_data."""
     shown = generate.between(README, "chain")

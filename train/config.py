@@ -5,14 +5,13 @@ held equal to the schema's by a test.
 """
 
 import difflib
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import schemas
-from pipeline.exceptions import ConfigError, MissingExtraError
+from pipeline.exceptions import ConfigError
 from pipeline.schema_errors import findings, json_path
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -82,11 +81,13 @@ class TrainConfig:
 def load(path: Path | None) -> TrainConfig:
     """Return the settings in the file, the defaults for a real model without one.
 
-    Raises ConfigError for a file that is missing, malformed or out of range, MissingExtraError without pyyaml.
+    Raises ConfigError for a file that is missing, malformed or out of range.
     """
     if path is None:
         return TrainConfig()
-    document = _read(path)
+    from pipeline.yamlfile import read
+
+    document = read(path)
     _check(path, document)
     given = document["training"]
     lora = dict(given.get("lora", {}))
@@ -148,21 +149,3 @@ def _close_key(document: Any, place: tuple[str | int, ...]) -> str | None:
     unknown = sorted(map(str, set(document) - set(names))) if isinstance(document, dict) and names else []
     close = difflib.get_close_matches(unknown[0], names, 1) if unknown else []
     return f"did you mean {close[0]}?" if close else None
-
-
-def _read(path: Path) -> Any:
-    if importlib.util.find_spec("yaml") is None:
-        raise MissingExtraError(str(path), "pyyaml is not installed, expected the train extra", INSTALL_HINT)
-    import yaml
-
-    from .yamlfile import parse
-
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot read it ({error.strerror}), expected a YAML file") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), f"found bytes that are no UTF-8 at {error.start}, expected a YAML file") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(str(path), f"found malformed YAML ({reason})") from error

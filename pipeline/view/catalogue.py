@@ -129,7 +129,7 @@ def _matching(batch: pa.RecordBatch, text: str) -> list[int]:
 
 
 def _index(dataset: Dataset) -> pl.DataFrame:
-    columns = ["sample_id", "trajectory_id", "step_index", "split", "origin", "error_kind", "goal", "target"]
+    columns = ["sample_id", "trajectory_id", "step_index", "split", "origin", "error_kind", "goal", "target", "flags"]
     apps = dataset.frame("steps", ["trajectory_id", "step_index", "app"])
     parts = []
     for number, table in dataset.tables("samples", columns):
@@ -137,9 +137,9 @@ def _index(dataset: Dataset) -> pl.DataFrame:
             pl.lit(number, pl.UInt32).alias("shard"),
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
             pl.col("target").str.json_path_match("$.actions[0].type").alias("action"),
-            pl.lit([], pl.List(pl.String)).alias("flag"),
+            pl.col("flags").alias("flag"),
         )
-        parts.append(part.drop("target"))
+        parts.append(part.drop("target", "flags"))
     if not parts:
         return pl.DataFrame(schema=_SCHEMA)
     joined = pl.concat(parts).join(apps, on=["trajectory_id", "step_index"], how="left", maintain_order="left")

@@ -5,10 +5,13 @@ that are no text, deep nesting and integers of more than 64 bits.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
+
+from .exceptions import ConfigError
 
 DEEPEST = 16
 """Levels of nesting; the settings have four."""
@@ -83,3 +86,16 @@ def parse(text: str) -> Any:
     {'learning_rate': 0.0001}
     """
     return yaml.load(text, Loader=_Loader)  # noqa: S506  a subclass of SafeLoader
+
+
+def read(path: Path) -> Any:
+    """Return what a YAML file holds; raises ConfigError with the place of what is wrong."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot read it ({error.strerror}), expected a YAML file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), f"found bytes that are no UTF-8 at {error.start}, expected a YAML file") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(str(path), f"found malformed YAML ({reason})") from error

@@ -1,0 +1,279 @@
+"""Each check finds what it is for in a sample or a recording that is otherwise fine, and says nothing of a fine one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import build
+import pytest
+from msgspec.structs import replace
+
+from pipeline import layouts
+from pipeline.checks import CHECKS, Context, gather
+from pipeline.checks.rules import levels, listing, thresholds
+from pipeline.checks.secrets import card_number
+from pipeline.dataset import Dataset
+from pipeline.exceptions import ConfigError
+from pipeline.records import Sample
+
+Edit = Callable[[Sample], Sample]
+STRUCTURE = {"schema", "messages", "images", "history", "split", "coordinates", "thought"}
+"""Checks that test_validate.py is about; an edited turn is no longer what its messages say."""
+
+
+def context(dataset: Dataset) -> Context:
+    """Return what checks may look at of a dataset of one shard."""
+    layout = layouts.get(dataset.manifest.contract.layout)
+    return Context(dataset, layout, 0, gather(dataset), pixels=False)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two recordings with elements, nothing wrong with them."""
+    root = tmp_path_factory.mktemp("checks")
+    build.corpus(root / "in", 2)
+    return build.sliced(root / "in", root / "d", val_fraction=0)
+
+
+def complaints(sample: Sample, about: Context) -> set[str]:
+    """Return the checks that find something in the sample, those of its structure left out."""
+    return {name for name, check in CHECKS.items() if name not in STRUCTURE and list(check.find(sample, about))}
+
+
+def turned(sample: Sample, **changes: Any) -> Sample:
+    """Return the sample with another trained turn."""
+    return replace(sample, turns=(*sample.turns[:-1], replace(sample.turns[-1], **changes)))
+
+
+def aimed(sample: Sample, x: float, y: float) -> Sample:
+    """Return the sample with its click elsewhere, in turn and target."""
+    action = replace(sample.turns[-1].actions[0], point=(x, y))
+    return replace(turned(sample, actions=(action,)), target=replace(sample.target, actions=(action,)))
+
+
+def thought(text: str) -> Edit:
+    """Return an edit that sets the thought."""
+    return lambda sample: turned(sample, thought=text)
+
+
+PLANTED: dict[str, tuple[Edit, ...]] = {
+    "mojibake": (
+        thought("The cafÃ© has a button, so I tap that."),
+        thought("The button \ufffd\ufffd is what I need, so I tap it."),
+        lambda sample: replace(sample, goal="Open the â€œthing and tap it"),
+        lambda sample: turned(sample, instruction="Tap 锟斤拷"),
+    ),
+    "unseen": (
+        thought("The button is here,\u200b so I tap it."),
+        lambda sample: replace(sample, goal="Open\x07 it"),
+        lambda sample: turned(sample, instruction="Tap \u202eti"),
+    ),
+    "swapped_axes": (
+        lambda sample: replace(aimed(sample, 0.42, 0.35), target=replace(
+            aimed(sample, 0.42, 0.35).target, bbox=(0.3, 0.4, 0.4, 0.5))),
+        lambda sample: replace(aimed(sample, 0.45, 0.31), target=replace(
+            aimed(sample, 0.45, 0.31).target, bbox=(0.3, 0.4, 0.4, 0.5))),
+        lambda sample: replace(aimed(sample, 0.62, 0.2), target=replace(
+            aimed(sample, 0.62, 0.2).target, bbox=(0.1, 0.6, 0.3, 0.7))),
+    ),
+    "covered_target": tuple(
+        lambda sample, x=x: replace(aimed(sample, x, 0.45), target=replace(
+            aimed(sample, x, 0.45).target, bbox=(x - 0.05, 0.35, 0.9, 0.48)))
+        for x in (0.4, 0.5, 0.6)
+    ),
+    "border": tuple(lambda sample, x=x, y=y: aimed(sample, x, y)
+                    for x, y in ((0.3002, 0.45), (0.5, 0.4001), (0.6999, 0.45))),
+    "gesture_direction": tuple(
+        lambda sample, words=words, way=way: _gesture(sample, words, way)
+        for words, way in (("Scroll down to the end", "up"), ("向上滚动", "down"), ("Scroll back up", "down"))
+    ),
+    "thought_length": (thought("Tap."), thought("Yes, ok"), thought("word " * 401)),
+    "thought_language": (thought("屏幕上有需要的按钮，所以点击它。"), thought("我需要先打开这个页面再继续。"),
+                         thought("接下来点击“Open 1”按钮即可完成。")),
+    "thought_coordinates": (thought("The button is at [500, 450], so I tap it."),
+                            thought("I tap the button at x=500 on the screen."),
+                            thought("The button I need is at (0.5, 0.45), tap it.")),
+    "thought_marks": (thought("The red circle marks the button that I need."),
+                      thought("The bounding box shows the button that I need."),
+                      thought("This is the ground truth action, so I take it.")),
+    "email": (thought("I write to anna.lind@mail.se as the task says."),
+              lambda sample: replace(sample, goal="Mail bob@corp.io"),
+              lambda sample: turned(sample, instruction="Type x.y+z@a-b.co.uk")),
+    "phone": (thought("I call +46 70 123 45 67 as the task says."), thought("The number 13912345678 is what I type."),
+              lambda sample: replace(sample, goal="Call (030) 1234 5678 now")),
+    "card": (thought("The card is 4111 1111 1111 1111 so I type it."), thought("I type 5500-0000-0000-0004 here now."),
+             lambda sample: replace(sample, goal="Pay with 378282246310005")),
+    "credential": (thought("The key sk-proj-abcdefghij0123456789 is what I type."),
+                   thought("I log in, the password: hunter2secret is known."),
+                   lambda sample: replace(sample, goal="Use ghp_abcdefghijklmnopqrstuvwxyz0123456789")),
+}  # fmt: skip
+"""Of each defect at least three plantings."""
+
+
+def _gesture(sample: Sample, words: str, way: str) -> Sample:
+    from pipeline.actions import Scroll
+
+    return turned(sample, instruction=words, actions=(Scroll(direction=way),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_defect_is_found_by_its_check_alone(good: Dataset, name: str) -> None:
+    """All plantings of a kind, and no other check complains of them."""
+    about = context(good)
+    sample = next(sample for sample in good.samples() if sample.step_index == 1)
+    assert len(PLANTED[name]) >= 3
+    for edit in PLANTED[name]:
+        assert complaints(edit(sample), about) == {name}
+
+
+def test_clean_samples_are_left_alone(good: Dataset) -> None:
+    """No check complains of a fine sample."""
+    about = context(good)
+    found = {sample.sample_id: complaints(sample, about) for sample in good.samples()}
+    assert {key: value for key, value in found.items() if value - {"thought_length"}} == {}
+
+
+def test_fine_things_that_look_like_defects(good: Dataset) -> None:
+    """Names in another language in quotes, invented addresses, dates, prices and versions are nobody's secret."""
+    about = context(good)
+    sample = next(sample for sample in good.samples() if sample.step_index == 1)
+    for text in ("The row “打开文件” is the one I need, so I tap it.", "I write to anna@example.com as the task says.",
+                 "The meeting on 2026-03-12 09:30 is what I open.", "It costs 1 299 kr and version 1.2.3.4 is out.",
+                 "There are 12 files (3 new, 9 old), so I tap on."):  # fmt: skip
+        assert complaints(turned(sample, thought=text), about) == set(), text
+
+
+def recorded(tmp_path: Path, *documents: dict[str, Any]) -> tuple[list[Sample], Context]:
+    """Slice recordings; return their samples and what checks may look at."""
+    for document in documents:
+        build.write(tmp_path / "in", document)
+    dataset = build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0)
+    return list(dataset.samples()), context(dataset)
+
+
+def found(name: str, samples: list[Sample], about: Context) -> list[str]:
+    """Return the samples that the check complains of."""
+    return [sample.sample_id for sample in samples if list(CHECKS[name].find(sample, about))]
+
+
+def test_loops(tmp_path: Path) -> None:
+    """The third same action on a screen, and A B A B, are loops; two tries are not."""
+    document = build.trajectory("loop", 6)
+    for index in (0, 1, 2):
+        document["steps"][index]["observation"] = build.step(0, 9)["observation"]
+    other = build.trajectory("abab", 6, first_screen=20)
+    for index in range(4):
+        other["steps"][index]["observation"] = build.step(0, 20 + index % 2)["observation"]
+    samples, about = recorded(tmp_path, document, other, build.trajectory("fine", first_screen=40))
+    assert found("loop", samples, about) == ["abab/0003", "loop/0002"]
+
+
+def test_ends(tmp_path: Path) -> None:
+    """A recording that just stops; one that fails but claims success; one that fails and says so."""
+    stops = build.trajectory("stops")
+    stops["steps"][-1]["actions"] = [{"type": "wait"}]
+    fails = build.trajectory("fails", first_screen=10, outcome={"status": "failure", "by": "env"})
+    honest = build.trajectory("honest", first_screen=20, outcome={"status": "failure", "by": "env"})
+    honest["steps"][-1]["actions"] = [{"type": "terminate", "status": "failure"}]
+    samples, about = recorded(tmp_path, stops, fails, honest, build.trajectory("fine", first_screen=30))
+    assert found("no_end", samples, about) == ["stops/0003"]
+    assert found("false_success", samples, about) == ["fails/0003"]
+
+
+def test_duplicates_and_contradictions(tmp_path: Path) -> None:
+    """The same recording under another id; another decision on the same screen for the same goal."""
+    first = build.trajectory("first", goal="Open it")
+    again = build.trajectory("second", goal="open  it")
+    contrary = build.trajectory("third", goal="Open it")
+    contrary["steps"][2]["actions"] = [{"type": "button", "name": "back"}]
+    near = build.trajectory("fourth", goal="Open it", first_screen=30)
+    samples, about = recorded(tmp_path, first, again, contrary, near)
+    assert found("duplicate", samples, about) == ["second/0000"]
+    assert found("contradiction", samples, about) == ["first/0002", "second/0002", "third/0002"]
+
+
+def test_a_thought_said_over_and_over(tmp_path: Path) -> None:
+    """Three times may be chance, four is a template."""
+    documents = [build.trajectory(f"t{n}", first_screen=10 * n) for n in range(4)]
+    for document in documents:
+        document["steps"][1]["text"]["thought"] = "The next step is obvious, so I take it."
+    for document in documents[:3]:
+        document["steps"][2]["text"]["thought"] = "This one stands on three steps and may."
+    for number, document in enumerate(documents):
+        document["steps"][-1]["text"]["thought"] = f"Everything of task number {number} is done now."
+    samples, about = recorded(tmp_path, *documents)
+    assert found("thought_repeated", samples, about) == [f"t{n}/0001" for n in range(4)]
+
+
+def test_two_controls_at_the_point(tmp_path: Path) -> None:
+    """A floating button over a row is ambiguous, a button within a card is not."""
+    document = build.trajectory("over")
+    elements = document["steps"][1]["observation"]["elements"]
+    elements.append({"bbox": [0.45, 0.3, 0.95, 0.47], "text": "Add", "role": "button", "clickable": True})
+    card = build.trajectory("within", first_screen=20)
+    card["steps"][1]["observation"]["elements"].append({"bbox": [0.1, 0.3, 0.95, 0.6], "clickable": True})
+    samples, about = recorded(tmp_path, document, card)
+    assert found("ambiguous_target", samples, about) == ["over/0001"]
+
+
+@pytest.mark.parametrize(("digits", "is_card"), [
+    ("4242 4242 4242 4242", True), ("4242 4242 4242 4241", False), ("0000 0000 0000 0000", False), ("1234", False),
+    ("6011111111111117", True), ("12345678901234567890", False),
+])  # fmt: skip
+def test_card_numbers_have_a_checksum(digits: str, is_card: bool) -> None:
+    """The Luhn check, and as many digits as a card has."""
+    assert card_number(digits) is is_card
+
+
+def test_severities_decide_what_becomes_of_a_row(good: Dataset, tmp_path: Path) -> None:
+    """A warning keeps and flags, an error refuses, an info counts; the exit code follows --fail-on."""
+    bad = build.edited(good, tmp_path / "bad", lambda samples: samples)
+    source = Path(bad.path)
+    for severity, flagged, refused in (("warning", 2, 0), ("error", 0, 2), ("info", 0, 0)):
+        chosen = levels(("thought_length",), (), (f"thought_length={severity}",))
+        report = build.validated(source, tmp_path / severity, levels=chosen)
+        out = Dataset.open(tmp_path / severity)
+        flags = [sample.flags for sample in out.samples() if sample.flags]
+        assert flags == [("thought_length",)] * flagged
+        assert report.flagged == flagged
+        assert out.manifest.counts["samples"].rejected == refused
+        assert out.manifest.details[f"{severity}s"] == {"thought_length": 2}
+        assert report.exit_code == (1 if refused else 0)
+        assert report.failing_on("never").exit_code == 0
+        assert report.failing_on("warning").exit_code == (0 if severity == "info" else 1)
+
+
+def test_rules_and_their_mistakes(tmp_path: Path) -> None:
+    """Selection keeps the fixed order; a wrong name, level or key is one line."""
+    assert list(levels(("border", "schema"), (), ())) == ["schema", "border"]
+    assert "border" not in levels((), ("border",), ())
+    for arguments in ((("borders",), (), ()), ((), ("x",), ()), ((), (), ("border",)), ((), (), ("border=bad",)),
+                      (("border",), ("border",), ())):  # fmt: skip
+        with pytest.raises(ConfigError, match="expected"):
+            levels(*arguments)
+    file = tmp_path / "t.yaml"
+    file.write_text("border_px: 5\nthought_words_max: 90\n")
+    assert (thresholds(file).border_px, thresholds(file).thought_words_max) == (5, 90)
+    for text in ("borderpx: 5", "border_px: -1", "border_px: many", "- 5", "border_px: [", ""):
+        file.write_text(text)
+        with pytest.raises(ConfigError):
+            thresholds(file)
+    assert [line.split()[:2] for line in listing().splitlines()] == [
+        [name, check.severity] for name, check in CHECKS.items()
+    ]
+
+
+def test_the_command_line_takes_the_rules(good: Dataset, tmp_path: Path) -> None:
+    """--list needs no dataset; rules reach the run, and the manifest remembers them."""
+    done = build.gdp("validate", "--list")
+    assert done.returncode == 0
+    assert done.stdout.strip() == listing()
+    assert "DATASET: found none" in build.gdp("validate").stderr
+    options = ("--select", "thought_length", "--fail-on", "warning", "-o", tmp_path / "out")
+    done = build.gdp("validate", good.path, *options)
+    assert done.returncode == 1
+    assert "2 thought_length" in done.stderr
+    assert Dataset.open(tmp_path / "out").manifest.config["checks"] == {"thought_length": "warning"}
+    again = build.gdp("validate", good.path, "--select", "border", "-o", tmp_path / "out")
+    assert "expected" in again.stderr
+    assert again.returncode == 1
