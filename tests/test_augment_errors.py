@@ -251,7 +251,7 @@ def test_the_input_is_safe_from_fresh(source: Path, tmp_path: Path, out: str) ->
     before = build.tree(tmp_path / "d")
     for run in (
         lambda: augment_errors.run(tmp_path / "d", tmp_path / "d" / out, AugmentConfig(), Running(fresh=True)),
-        lambda: validate.run(tmp_path / "d", tmp_path / "d" / out, Running(fresh=True)),
+        lambda: validate.run(tmp_path / "d", tmp_path / "d" / out, validate.ValidateConfig(), Running(fresh=True)),
     ):
         with build.in_process(), pytest.raises(ConfigError, match="inside the input"):
             run()
