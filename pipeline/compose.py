@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -12,13 +13,15 @@ from .actions import Action, Box, Scroll
 from .describe import sentence
 from .geometry import model_size
 from .layouts import Layout, render, visible_turns
-from .layouts.layout import number_images
-from .manifest import Contract
+from .manifest import Contract, Slicing
 from .policy import Prompts
 from .records import ImageRef, Label, Lang, Message, Observation, Role, Sample, Screenshot, Split, Target, Turn
 from .screen import label as name_of
 from .screen import target_element
 from .tables import StepFacts
+from .token_count import TokenCount, counter
+from .view import View, fullest, views
+from .windows import Window
 
 TOKENS_PER_MESSAGE = 5
 """`<|im_start|>`, the role, a newline, `<|im_end|>`, a newline."""
@@ -36,6 +39,22 @@ class Setting(Struct, frozen=True):
 
     contract: Contract
     prompts: Prompts = Prompts()
+    slicing: Slicing = Slicing()
+    tokenizer: str | None = None
+    """The file that counts tokens; without it bytes do."""
+
+    @property
+    def image_window(self) -> int:
+        """Screenshots that a sample shows at most."""
+        return self.contract.history.image_window
+
+    @property
+    def count(self) -> TokenCount:
+        """What tells the size of samples; it remembers the texts that it counted."""
+        return _counter(self.tokenizer, self.contract.factor)
+
+
+_counter = cache(counter)
 
 
 class Subject(Struct, frozen=True):
@@ -78,6 +97,29 @@ def judged(label: Label) -> Role:
     return "error" if label.correct is False else label.role
 
 
+class TooLong(Struct, frozen=True):
+    """A sample that no permitted view brings within the budget."""
+
+    tokens: int
+    """Of the barest view."""
+    image_tokens: int
+    most: int
+
+    @property
+    def message(self) -> str:
+        """What was found and expected."""
+        found = f"found {self.tokens} tokens, {self.image_tokens} of them screenshots, with the least history"
+        return f"{found}, expected at most {self.most}"
+
+
+class _Conversation(Struct, frozen=True):
+    """Turns as they are told, and what becomes of them."""
+
+    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
+    images: tuple[ImageRef, ...]
+
+
 def compose(
     layout: Layout,
     setting: Setting,
@@ -89,61 +131,181 @@ def compose(
     provenance: dict[str, str],
     origin: Literal["clean", "error_correction"] = "clean",
     error_kind: str | None = None,
-) -> Sample:
-    """Return the sample that trains the last turn and shows what the history policy leaves of the others.
+    evidence: int = 1,
+) -> Sample | TooLong:
+    """Return the sample that trains the last turn and shows what policy and budget leave of the others.
 
     Every visible turn must have its screenshot (`missing_screenshots`), every turn must be one that the layout accepts
-    and know its size (`with_size`).
+    and know its size (`with_size`). The last `evidence` turns keep their screenshots, however small the budget.
     """
-    history = setting.contract.history
-    turns = [replace(item.turn, loss_weight=0.0) for item in shown]
-    turns[-1] = replace(turns[-1], loss_weight=1.0)
-    visible = visible_turns(layout, turns, history.image_window)
-    images = tuple(image for position in visible if (image := shown[position].image) is not None)
-    assert len(images) == len(visible), "a visible turn without a screenshot"
-    numbered = number_images(turns, visible)
-    messages = render(layout, history, setting.prompts, subject.goal, numbered)
-    return Sample(
+    last = len(shown) - 1
+    showing = visible_turns(layout, [item.turn for item in shown], len(shown))
+    choices = views(showing, last, setting.slicing, image_window=setting.image_window, evidence=evidence)
+
+    def conversation(view: View) -> _Conversation:
+        return _conversation(layout, setting, subject.goal, shown, view, (last,))
+
+    view: View | None = choices[0]
+    if setting.slicing.max_tokens is not None:
+        view = fullest(choices, lambda view: _tokens(setting, conversation(view)), setting.slicing.max_tokens)
+        if view is None:
+            return _too_long(setting, conversation(choices[-1]))
+    assert view is not None
+    return _sample(
+        setting,
+        subject,
+        conversation(view),
+        (bbox,),
         sample_id=sample_id,
-        trajectory_id=subject.trajectory_id,
-        step_index=numbered[-1].step_index,
-        split=subject.split,
-        goal=subject.goal,
-        lang=subject.lang,
-        layout=layout.name,
-        messages=messages,
-        images=images,
-        turns=numbered,
-        target=Target(numbered[-1].step_index, numbered[-1].actions, bbox),
-        text_tokens_estimate=estimate_tokens(messages),
-        image_tokens=sum(image.width * image.height for image in images) // setting.contract.factor**2,
-        provenance=provenance,
+        provenance={**_without_shrinkage(provenance), **_shrinkage(choices[0], view, last)},
         origin=origin,
         error_kind=error_kind,
     )
 
 
-def with_turns(layout: Layout, setting: Setting, sample: Sample, turns: Sequence[Turn]) -> Sample:
+def compose_window(
+    layout: Layout,
+    setting: Setting,
+    subject: Subject,
+    shown: Sequence[Shown],
+    window: Window,
+    boxes: Sequence[Box | None],
+    *,
+    sample_id: str,
+    provenance: dict[str, str],
+) -> Sample:
+    """Return the sample that trains several decisions, each on its own screenshot; `boxes` are their targets'."""
+    conversation = _window(layout, setting, subject, shown, window)
+    return _sample(setting, subject, conversation, boxes, sample_id=sample_id, provenance=provenance)
+
+
+def window_tokens(
+    layout: Layout, setting: Setting, subject: Subject, shown: Sequence[Shown], window: Window
+) -> TooLong:
+    """Return the size of a window."""
+    return _too_long(setting, _window(layout, setting, subject, shown, window))
+
+
+def _window(
+    layout: Layout, setting: Setting, subject: Subject, shown: Sequence[Shown], window: Window
+) -> _Conversation:
+    turns = [item.turn for item in shown[: window.end + 1]]
+    visible = tuple(n for n in visible_turns(layout, turns, len(turns)) if n >= window.start)
+    view = View(window.first, visible)
+    return _conversation(layout, setting, subject.goal, shown[: window.end + 1], view, window.trained)
+
+
+def _conversation(
+    layout: Layout, setting: Setting, goal: str, shown: Sequence[Shown], view: View, trained: Sequence[int]
+) -> _Conversation:
+    """Return the turns from the view's first on, rendered; positions are those in `shown`."""
+    numbers = {position: number for number, position in enumerate(view.visible)}
+    turns = tuple(
+        replace(shown[n].turn, image=numbers.get(n), loss_weight=1.0 if n in trained else 0.0)
+        for n in range(view.first, len(shown))
+    )
+    images = tuple(image for position in view.visible if (image := shown[position].image) is not None)
+    assert len(images) == len(view.visible), "a visible turn without a screenshot"
+    messages = render(layout, setting.contract.history, setting.prompts, goal, turns)
+    return _Conversation(turns, messages, images)
+
+
+def _sample(
+    setting: Setting,
+    subject: Subject,
+    conversation: _Conversation,
+    boxes: Sequence[Box | None],
+    *,
+    sample_id: str,
+    provenance: dict[str, str],
+    origin: Literal["clean", "error_correction"] = "clean",
+    error_kind: str | None = None,
+) -> Sample:
+    trained = [turn for turn in conversation.turns if turn.loss_weight > 0]
+    targets = [Target(turn.step_index, turn.actions, bbox) for turn, bbox in zip(trained, boxes, strict=True)]
+    return Sample(
+        sample_id=sample_id,
+        trajectory_id=subject.trajectory_id,
+        step_index=targets[-1].step_index,
+        split=subject.split,
+        goal=subject.goal,
+        lang=subject.lang,
+        layout=setting.contract.layout,
+        messages=conversation.messages,
+        images=conversation.images,
+        turns=conversation.turns,
+        target=targets[-1],
+        text_tokens_estimate=text_tokens(setting, conversation.messages),
+        image_tokens=setting.count.images(conversation.images),
+        provenance=provenance,
+        origin=origin,
+        error_kind=error_kind,
+        earlier_targets=tuple(targets[:-1]),
+    )
+
+
+def _tokens(setting: Setting, conversation: _Conversation) -> int:
+    return setting.count.sample(conversation.messages, conversation.images)
+
+
+def _too_long(setting: Setting, conversation: _Conversation) -> TooLong:
+    images = setting.count.images(conversation.images)
+    return TooLong(_tokens(setting, conversation), images, setting.slicing.max_tokens or 0)
+
+
+STEPS, SCREENSHOTS = "steps", "screenshots"
+"""Entries of a sample's provenance where the budget left less of the past than the policy shows."""
+
+
+def _shrinkage(full: View, view: View, last: int) -> dict[str, str]:
+    said = {}
+    if len(view.visible) < len(full.visible):
+        said[SCREENSHOTS] = f"{len(view.visible)} of {len(full.visible)}"
+    if view.first > full.first:
+        said[STEPS] = f"{last - view.first} of {last - full.first}"
+    return said
+
+
+def _without_shrinkage(provenance: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in provenance.items() if key not in {STEPS, SCREENSHOTS}}
+
+
+def with_turns(layout: Layout, setting: Setting, sample: Sample, turns: Sequence[Turn]) -> Sample | TooLong:
     """Return the sample with other words or actions in its turns, rendered again; the layout must accept them."""
     messages = render(layout, setting.contract.history, setting.prompts, sample.goal, turns)
+    conversation = _Conversation(tuple(turns), messages, sample.images)
+    if setting.slicing.max_tokens is not None and _tokens(setting, conversation) > setting.slicing.max_tokens:
+        return _too_long(setting, conversation)
+    trained = [turn for turn in turns if turn.loss_weight > 0]
+    targets = [
+        replace(target, actions=turn.actions)
+        for target, turn in zip((*sample.earlier_targets, sample.target), trained, strict=True)
+    ]
     return replace(
         sample,
         turns=tuple(turns),
         messages=messages,
-        target=replace(sample.target, actions=turns[-1].actions),
-        text_tokens_estimate=estimate_tokens(messages),
+        target=targets[-1],
+        earlier_targets=tuple(targets[:-1]),
+        text_tokens_estimate=text_tokens(setting, messages),
     )
 
 
-def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action) -> Sample:
+def with_action(layout: Layout, setting: Setting, sample: Sample, action: Action) -> Sample | TooLong:
     """Return the sample with another trained action, rendered again; the layout must accept it."""
     return with_turns(layout, setting, sample, (*sample.turns[:-1], replace(sample.turns[-1], actions=(action,))))
 
 
 def missing_screenshots(layout: Layout, setting: Setting, shown: Sequence[Shown]) -> list[int]:
-    """Return the positions of visible turns that have no screenshot."""
-    visible = visible_turns(layout, [item.turn for item in shown], setting.contract.history.image_window)
-    return [position for position in visible if shown[position].image is None]
+    """Return the positions of turns that policy makes visible but that have no screenshot."""
+    first = 0 if setting.slicing.max_history is None else max(0, len(shown) - 1 - setting.slicing.max_history)
+    visible = visible_turns(layout, [item.turn for item in shown], setting.image_window)
+    return [position for position in visible if position >= first and shown[position].image is None]
+
+
+def text_tokens(setting: Setting, messages: Sequence[Message]) -> int:
+    """Return how many text tokens the messages take, exactly where there is a tokenizer."""
+    return estimate_tokens(messages) if setting.tokenizer is None else setting.count.text(messages)
 
 
 def estimate_tokens(messages: Sequence[Message]) -> int:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from msgspec.structs import replace
 
 from . import engines, layouts
@@ -21,6 +22,7 @@ from .glance import Glance, glance
 from .images import ImageProblem, Plan, read
 from .layouts.layout import contract
 from .manifest import Slicing
+from .modes import MODES
 from .place import Place, Where
 from .policy import KeepThought, Prompts
 from .report import StageReport
@@ -31,6 +33,7 @@ from .split import BY, By, Sides, draw
 from .stage import Plan as StagePlan
 from .stage import Running, execute
 from .tables import to_json
+from .token_count import find_tokenizer, fingerprint
 from .trajectories import find
 
 
@@ -40,8 +43,22 @@ class SliceConfig:
 
     layout: str = "mai-ui"
     """Model family to render for."""
+    mode: str = "step"
+    """How trajectories are cut: one of `pipeline.modes.MODES`."""
+    window: int | None = None
+    """Decisions in a window at most; None is the layout's number of screenshots, two at least."""
+    stride: int | None = None
+    """Decisions from one window's start to the next one's at most; None is the window's length."""
     history_images: int | None = None
     """Screenshots in a sample at most, the current one included; None is the layout's own number."""
+    min_history: int = 0
+    """Steps before a decision at least, or it is not trained."""
+    max_history: int | None = None
+    """Steps told before a decision, or a window, at most; None tells all."""
+    max_tokens: int | None = None
+    """Tokens of a sample at most, screenshots and frame included; None is no limit."""
+    tokenizer: str | None = None
+    """File, folder or hub id of the tokenizer that counts them; None counts bytes, of which there are no fewer."""
     keep_thought: KeepThought | None = None
     """Whose past thoughts a sample shows; None is as the layout's agent does."""
     max_pixels: int | None = None
@@ -69,8 +86,7 @@ class SliceConfig:
 
     def __post_init__(self) -> None:
         layout = layouts.get(self.layout)
-        if self.history_images is not None and self.history_images < 1:
-            raise ConfigError("--history-images", f"found {self.history_images}, expected at least 1")
+        _check_slicing(self)
         if self.keep_thought not in {None, "none"} and not layout.thinks:
             message = f"found {self.keep_thought!r} with {layout.name}, whose answers hold no thoughts, expected none"
             raise ConfigError("--keep-thought", message)
@@ -90,10 +106,16 @@ class SliceConfig:
     def setting(self) -> Setting:
         """Return what all samples have in common."""
         layout = layouts.get(self.layout)
-        wanted = {"image_window": self.history_images, "keep_thought": self.keep_thought}
+        slicing = self.slicing()
+        wanted = {"image_window": slicing.window or self.history_images, "keep_thought": self.keep_thought}
         history = replace(layout.history, **{name: value for name, value in wanted.items() if value is not None})
         agreed = contract(layout, max_pixels=self.image_plan().max_pixels, max_dim=self.max_dim, history=history)
-        return Setting(agreed, Prompts(self.system_prompt, self.user_prompt, self.apps))
+        return Setting(
+            contract=agreed,
+            prompts=Prompts(self.system_prompt, self.user_prompt, self.apps),
+            slicing=slicing,
+            tokenizer=None if self.tokenizer is None else str(find_tokenizer(self.tokenizer)),
+        )
 
     def image_plan(self) -> Plan:
         """Return how screenshots are stored."""
@@ -109,7 +131,53 @@ class SliceConfig:
 
     def slicing(self) -> Slicing:
         """Return how trajectories are cut."""
-        return Slicing(split_by=self.split_by)
+        window = self.slicing_window()
+        return Slicing(
+            mode=self.mode,  # type: ignore[arg-type]  # one of MODES
+            window=window,
+            stride=self.stride or window,
+            min_history=self.min_history,
+            max_history=self.max_history,
+            max_tokens=self.max_tokens,
+            tokenizer=None if self.tokenizer is None else fingerprint(find_tokenizer(self.tokenizer)),
+            split_by=self.split_by,
+        )
+
+    def slicing_window(self) -> int | None:
+        """Return the decisions in a window at most, None where samples are no windows."""
+        if self.mode != "window":
+            return None
+        return self.window or max(2, layouts.get(self.layout).history.image_window)
+
+
+def _check_slicing(config: SliceConfig) -> None:
+    """Raise ConfigError for numbers out of range and for options that do not go together."""
+    if config.mode not in MODES:
+        raise ConfigError("--mode", f"found {config.mode!r}, expected one of {', '.join(MODES)}")
+    for option, value, least in (
+        ("--history-images", config.history_images, 1),
+        ("--window", config.window, 1),
+        ("--stride", config.stride, 1),
+        ("--min-history", config.min_history, 0),
+        ("--max-history", config.max_history, 0),
+        ("--max-tokens", config.max_tokens, 1),
+    ):
+        if value is not None and value < least:
+            raise ConfigError(option, f"found {value}, expected at least {least}")
+    in_windows = config.mode == "window"
+    for option, value in (("--window", config.window), ("--stride", config.stride)):
+        if value is not None and not in_windows:
+            raise ConfigError(option, f"found it with --mode {config.mode}, expected --mode window")
+    if in_windows and config.history_images is not None:
+        message = "found it with --mode window, whose turns show a screenshot each, expected --window alone"
+        raise ConfigError("--history-images", message)
+    window = config.slicing_window()
+    if window is not None and (config.stride or 1) > window:
+        message = f"found {config.stride}, expected at most --window {window}: decisions between would be in none"
+        raise ConfigError("--stride", message)
+    if config.max_history is not None and config.min_history > config.max_history:
+        message = f"found {config.min_history}, expected at most --max-history {config.max_history}"
+        raise ConfigError("--min-history", message)
 
 
 def run(source: Where, out: Where, config: SliceConfig, running: Running) -> StageReport:
@@ -124,12 +192,13 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
     fingerprint, pictures = _look(source, glances, running.workers)
     sides = draw(glances, pictures, config.split_by, config.val_fraction, config.seed)
     metadata = {"stage": "slice", "contract": to_json(setting.contract)}
-    tasks = list(_tasks(source.absolute(), out.absolute(), glances, sides, config, fingerprint, metadata))
+    tasks = list(_tasks(source.absolute(), out.absolute(), glances, sides, config, setting, fingerprint, metadata))
     plan = StagePlan(
         stage="slice",
         seed=config.seed,
         config={
             "layout": config.layout,
+            **msgspec.structs.asdict(setting.slicing),
             "history_images": history.image_window,
             "keep_thought": history.keep_thought,
             "max_pixels": image_plan.max_pixels,
@@ -137,7 +206,6 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
             "image_format": config.image_format,
             "image_engine": engine,
             "val_fraction": config.val_fraction,
-            "split_by": config.split_by,
             "shard_size": config.shard_size,
             "system_prompt": config.system_prompt,
             "user_prompt": config.user_prompt,
@@ -146,7 +214,7 @@ def run(source: Where, out: Where, config: SliceConfig, running: Running) -> Sta
         input={"kind": "trajectories", "fingerprint": fingerprint},
         contract=setting.contract,
         image={"engine": engine, "format": config.image_format, "quality": image_plan.quality},
-        slicing=config.slicing(),
+        slicing=setting.slicing,
         prompts=setting.prompts,
         base=_counted(sides, config.split_by),
     )
@@ -195,6 +263,7 @@ def _tasks(
     glances: Sequence[Glance],
     sides: Sides,
     config: SliceConfig,
+    setting: Setting,
     fingerprint: str,
     metadata: dict[str, str],
 ) -> Iterator[SliceTask]:
@@ -205,6 +274,7 @@ def _tasks(
             place = first.setdefault(seen.trajectory_id, seen.document.where)
             if place != seen.document.where:
                 repeated[position] = place
+    image_plan = config.image_plan()
     for number, start in enumerate(range(0, len(glances), config.shard_size)):
         members = range(start, min(start + config.shard_size, len(glances)))
         yield SliceTask(
@@ -214,8 +284,8 @@ def _tasks(
             documents=tuple(glances[n].document for n in members),
             splits=tuple(sides.splits[n] for n in members),
             repeated={n - start: repeated[n] for n in members if n in repeated},
-            setting=config.setting(),
-            image_plan=config.image_plan(),
+            setting=setting,
+            image_plan=image_plan,
             fingerprint=fingerprint,
             metadata=metadata,
         )

@@ -1,23 +1,22 @@
 """Make one shard of samples from its trajectories: what a worker of `gdp slice` does.
 
-A pure function of the task: load each trajectory, bring each screenshot once to its final size, compose one sample a
-decision, write down whatever is refused.
+A pure function of the task: load each trajectory, bring each screenshot once to its final size, cut samples as the mode
+says (`pipeline.modes`), write down whatever is refused.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
 
 from msgspec import Struct
 
 from . import layouts
-from .compose import Setting, Shown, Subject, compose, missing_screenshots, turn_of, with_size
+from .compose import Setting, Shown, Subject, turn_of, with_size
 from .describe import language
 from .images import ImageProblem, Plan, Stored, prepare, read
 from .manifest import Flow, Shard
+from .modes import MODES, Recording, Refused
 from .place import Place
 from .records import ImageRef, Observation, Split, Step, Trajectory
-from .screen import target_box
 from .shards import ShardResult, ShardWriter
 from .tables import StepFacts, rejected_row, sample_row, step_row, trajectory_header
 from .trajectories import Document, Loaded, Problem, load
@@ -67,17 +66,22 @@ class _Shard:
         self._prepared: dict[tuple[str, int, int], ImageRef | ImageProblem] = {}
         self._stored: dict[str, ImageRef] = {}
         self._trajectories = Flow()
+        self._decisions = Flow()
         self._samples = Flow()
+        self._in_windows = task.setting.slicing.mode == "window"
         self._codes: Counter[str] = Counter()
         self._splits: Counter[str] = Counter()
         self._pictures: Counter[str] = Counter()
 
     def result(self, shards: tuple[Shard, ...]) -> ShardResult:
         """Return what the journal notes."""
+        counts = {"trajectories": self._trajectories, "samples": self._samples}
+        if self._in_windows:
+            counts = {"trajectories": self._trajectories, "decisions": self._decisions, "samples": self._samples}
         return ShardResult(
             number=self._task.number,
             shards=shards,
-            counts={"trajectories": self._trajectories, "samples": self._samples},
+            counts=counts,
             rejected=dict(self._codes),
             splits=dict(self._splits),
             details={"screenshots": dict(self._pictures)},
@@ -110,16 +114,34 @@ class _Shard:
         for index, picture in enumerate(pictures):
             ref = None if isinstance(picture, ImageProblem) else picture
             self._writer.write("steps", step_row(trajectory, index, split, lang, ref, header))
-        shown = [self._shown(step, pictures[step.index], subject) for step in trajectory.steps]
-        refusals = [self._layout.refuse(item.turn) for item in shown]
-        for step in trajectory.steps:
-            code, message = self._refusal(step, shown, pictures, refusals)
-            if code:
-                self._reject_step(loaded.document, trajectory, step.index, code, message)
-            else:
-                self._write_sample(loaded.document, step, shown[: step.index + 1], subject)
+        shown = tuple(self._shown(step, pictures[step.index], subject) for step in trajectory.steps)
+        recording = Recording(
+            layout=self._layout,
+            setting=self._task.setting,
+            subject=subject,
+            where=loaded.document.where,
+            steps=trajectory.steps,
+            shown=shown,
+            pictures=pictures,
+            unsayable=tuple(self._layout.refuse(item.turn) for item in shown),
+        )
+        self._cut(recording)
         for index in range(len(trajectory.steps), loaded.n_steps):
             self._reject_broken(loaded, trajectory, index)
+
+    def _cut(self, recording: Recording) -> None:
+        """Write the samples of a trajectory and the decisions that are in none."""
+        trained: set[int] = set()
+        for made in MODES[self._task.setting.slicing.mode](recording):
+            if isinstance(made, Refused):
+                where = f"{recording.where}: $.steps[{made.step_index}]"
+                self._reject_decision(made.code, where, made.message, recording.subject.trajectory_id, made.step_index)
+                continue
+            self._writer.write("samples", sample_row(made))
+            self._samples += Flow(into=1, out=1)
+            self._splits[made.split] += 1
+            trained.update(turn.step_index for turn in made.turns if turn.loss_weight > 0)
+        self._decisions += Flow(into=len(trained), out=len(trained))
 
     def _picture(self, document: Document, observation: Observation) -> ImageRef | ImageProblem:
         """Return where the screenshot is stored, storing it if it is new, or why it is refused."""
@@ -167,47 +189,6 @@ class _Shard:
         turn = turn_of(step.index, facts, step.observation, subject.lang)
         return Shown(with_size(turn, image, step.observation.image, self._task.setting.contract), image)
 
-    def _refusal(
-        self,
-        step: Step,
-        shown: Sequence[Shown],
-        pictures: Sequence[ImageRef | ImageProblem],
-        refusals: Sequence[str | None],
-    ) -> tuple[str | None, str]:
-        """Return the code and the reason why the decision makes no sample, or (None, "")."""
-        if step.label.role == "error" or step.label.correct is False:
-            return "labelled_error", "found a decision that the recording calls wrong, expected one to learn from"
-        if step.label.role == "padding":
-            return "padding", "found a padding step, expected a decision"
-        if (reason := refusals[step.index]) is not None:
-            return "inexpressible", reason
-        earlier = next((n for n, refused in enumerate(refusals[: step.index]) if refused is not None), None)
-        if earlier is not None:
-            return "history_inexpressible", f"found step {earlier} in the history, which {self._layout.name} cannot say"
-        missing = missing_screenshots(self._layout, self._task.setting, shown[: step.index + 1])
-        if missing:
-            problem = pictures[shown[missing[-1]].turn.step_index]
-            assert isinstance(problem, ImageProblem)
-            own = missing[-1] == step.index
-            if own:
-                return problem.code, problem.message
-            return "history_image", f"{problem.message} (the screenshot of step {missing[-1]}, shown as history)"
-        return None, ""
-
-    def _write_sample(self, document: Document, step: Step, shown: Sequence[Shown], subject: Subject) -> None:
-        sample = compose(
-            self._layout,
-            self._task.setting,
-            subject,
-            shown,
-            sample_id=f"{subject.trajectory_id}/{step.index:04d}",
-            bbox=target_box(step.observation.elements, step.actions[0]),
-            provenance={"file": document.where},
-        )
-        self._writer.write("samples", sample_row(sample))
-        self._samples += Flow(into=1, out=1)
-        self._splits[subject.split] += 1
-
     def _reject_broken(self, loaded: Loaded, trajectory: Trajectory, index: int) -> None:
         own = [problem for problem in loaded.problems if problem.step_index == index]
         if own:
@@ -215,13 +196,15 @@ class _Shard:
         else:
             code, where = "history_broken", f"{loaded.document.where}: $.steps[{index}]"
             message = f"found the broken step {len(trajectory.steps)} in its history, expected a whole one"
-        self._samples += Flow(into=1, rejected=1)
-        self._reject("sample", code, where, message, trajectory.trajectory_id, index)
+        self._reject_decision(code, where, message, trajectory.trajectory_id, index)
 
-    def _reject_step(self, document: Document, trajectory: Trajectory, index: int, code: str, message: str) -> None:
-        self._samples += Flow(into=1, rejected=1)
-        where = f"{document.where}: $.steps[{index}]"
-        self._reject("sample", code, where, message, trajectory.trajectory_id, index)
+    def _reject_decision(self, code: str, where: str, message: str, trajectory_id: str, index: int) -> None:
+        """Write down a decision that is trained in no sample; unless samples are windows, that is a sample less."""
+        self._decisions += Flow(into=1, rejected=1)
+        if not self._in_windows:
+            self._samples += Flow(into=1, rejected=1)
+        scope = "decision" if self._in_windows else "sample"
+        self._reject(scope, code, where, message, trajectory_id, index)
 
     def _reject(
         self,

@@ -1,4 +1,4 @@
-"""The messages are a conversation that the layout would render, with exactly one trained turn, the last."""
+"""The messages are a conversation that the layout would render; the last turn is trained, in a window others too."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SPECIAL = re.compile(r"<\|[a-z_]+\|>")
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield what is wrong with the structure, the weights, the responses and the texts."""
-    yield from _structure(sample)
+    yield from _structure(sample, context)
     yield from _texts(sample.messages)
     if sample.layout != context.layout.name:
         yield Finding("$.layout", f"found {sample.layout!r}, expected {context.layout.name!r} as in the manifest")
@@ -28,14 +28,24 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     yield from _responses(sample, context)
 
 
-def _structure(sample: Sample) -> Iterator[Finding]:
+def _structure(sample: Sample, context: Context) -> Iterator[Finding]:
     roles = [message.role for message in sample.messages]
     if roles[:2] != ["system", "user"] or roles[-1] != "assistant" or "system" in roles[1:]:
         message = f"found roles {' '.join(roles[:2])} … {roles[-1]}, expected system user … assistant"
         yield Finding("$.messages", message)
     trained = [n for n, message in enumerate(sample.messages) if message.loss_weight > 0]
-    if trained != [len(roles) - 1]:
+    if context.manifest.slicing.mode == "window":
+        if trained[-1:] != [len(roles) - 1]:
+            yield Finding(
+                "$.messages", f"found trained turns {trained}, expected the last, {len(roles) - 1}, among them"
+            )
+    elif trained != [len(roles) - 1]:
         yield Finding("$.messages", f"found trained turns {trained}, expected only the last, {len(roles) - 1}")
+    wrong = [n for n, turn in enumerate(sample.turns) if turn.loss_weight > 0 and turn.role in {"error", "padding"}]
+    if wrong:
+        yield Finding(
+            f"$.turns[{wrong[0]}]", f"found a loss weight on a turn of role {sample.turns[wrong[0]].role}, expected 0"
+        )
     if any(message.role != "assistant" for message in sample.messages if message.loss_weight > 0):
         yield Finding("$.messages", "found a loss weight on a turn that is not the assistant's, expected 0 there")
     shown = [part.image for message in sample.messages for part in message.content if part.type == "image"]

@@ -1,4 +1,4 @@
-"""The trained turn says why it acts."""
+"""Every trained turn says why it acts."""
 
 import re
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from .check import Context, Finding
 
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield the sample if its decision has no thought."""
-    if not re.search(r"\w", sample.turns[-1].thought or ""):  # spaces and marks that nobody sees are no words
-        yield Finding(
-            f"$.turns[{len(sample.turns) - 1}].thought", "found no thought, expected the reason for the action"
-        )
+    """Yield the decisions that have no thought."""
+    for number, turn in enumerate(sample.turns):
+        # Spaces and marks that nobody sees are no words.
+        if turn.loss_weight > 0 and not re.search(r"\w", turn.thought or ""):
+            yield Finding(f"$.turns[{number}].thought", "found no thought, expected the reason for the action")

@@ -48,7 +48,7 @@ def render(layout: Layout, history: History, prompts: Prompts, goal: str, turns:
         if position > 0 or not history.summary_source:
             texts = [*texts, *map(layout.reply, turn.inbound)]
         messages += _user_turns(history, texts, turn.image)
-        thought = position == len(window) - 1 or history.keep_thought != "none"
+        thought = turn.loss_weight > 0 or position == len(window) - 1 or history.keep_thought != "none"
         messages.append(text_message("assistant", layout.response(turn, thought=thought), turn.loss_weight))
     return tuple(messages)
 

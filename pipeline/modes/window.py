@@ -1,0 +1,67 @@
+"""`window`: several decisions in a row as one conversation, each on its own screenshot, every right one trained."""
+
+from collections.abc import Iterator
+
+from pipeline.compose import TooLong, compose_window, window_tokens
+from pipeline.records import Sample
+from pipeline.screen import target_box
+from pipeline.windows import Fact, Window, screen, windows
+
+from .mode import Recording, Refused
+
+
+def cut(recording: Recording) -> Iterator[Sample | Refused]:
+    """Yield the windows in order, then a refusal for each decision that none of them trains."""
+    refused = [recording.refused(index) for index in range(len(recording.steps))]
+    facts = [_fact(recording, index, refused[index] is None) for index in range(len(recording.steps))]
+    costs: dict[Window, TooLong] = {}
+
+    def cost(window: Window) -> int:
+        costs[window] = window_tokens(recording.layout, recording.setting, recording.subject, recording.shown, window)
+        return costs[window].tokens
+
+    bounded = recording.setting.slicing.max_tokens is not None
+    trained: set[int] = set()
+    for window in windows(facts, recording.setting.slicing, cost if bounded else None):
+        trained.update(window.trained)
+        yield _sample(recording, window)
+    for index, reason in enumerate(refused):
+        if index not in trained:
+            yield reason or _unplaced(recording, facts, index, costs)
+
+
+def _fact(recording: Recording, index: int, trained: bool) -> Fact:
+    item, layout = recording.shown[index], recording.layout
+    return Fact(
+        sayable=recording.unsayable[index] is None,
+        shows=not (layout.reply_replaces_image and item.turn.inbound),
+        stored=item.image is not None,
+        trained=trained,
+        frame=item.turn.size if layout.scale is None else None,
+    )
+
+
+def _sample(recording: Recording, window: Window) -> Sample:
+    steps = [recording.steps[index] for index in window.trained]
+    span = f"{window.start}-{window.end}"
+    name = f"{recording.subject.trajectory_id}/{window.trained[0]:04d}-{window.end:04d}"
+    return compose_window(
+        recording.layout,
+        recording.setting,
+        recording.subject,
+        recording.shown,
+        window,
+        [target_box(step.observation.elements, step.actions[0]) for step in steps],
+        sample_id=name,
+        provenance={"file": recording.where, "window": span},
+    )
+
+
+def _unplaced(recording: Recording, facts: list[Fact], index: int, costs: dict[Window, TooLong]) -> Refused:
+    """Return why a decision to learn from is in no window: the screen that it is taken on is missing, or its size."""
+    most = recording.setting.slicing.max_history
+    seen = screen(facts, index, 0 if most is None else max(0, index - most))
+    if seen is not None and not facts[seen].stored:
+        return recording.unseen(index, seen)
+    tried = min((cost for window, cost in costs.items() if window.trained == (index,)), key=lambda cost: cost.tokens)
+    return Refused(index, "too_long", tried.message)
