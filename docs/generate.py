@@ -1,6 +1,7 @@
 """Write the parts of the documentation that the program itself knows: `make docs`. tests/test_docs.py compares them.
 
 - docs/cli.md: the help of every command; docs/checks.md: the table of checks.
+- docs/resolution.md: its tables (`resolution.py`).
 - docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
 - README.md: the file tree, and the output of the first three stages on sample_data.
 """
@@ -12,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import click
+import resolution
 
 from pipeline.cli import main as gdp
 from pipeline.importers import IMPORTERS, REASONS, Option
@@ -130,9 +132,16 @@ def between(text: str, name: str) -> str:
     return match[1]
 
 
+def resolution_page() -> str:
+    """Return docs/resolution.md with its tables."""
+    text = (ROOT / "docs" / "resolution.md").read_text(encoding="utf-8")
+    return replaced(replaced(text, "tokens", resolution.tokens()), "details", resolution.details())
+
+
 def main() -> None:
     """Write everything."""
     (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    (ROOT / "docs" / "resolution.md").write_text(resolution_page(), encoding="utf-8")
     for page, name, content in (("formats", "formats", formats()), ("reasons", "import", import_reasons())):
         file = ROOT / "docs" / f"{page}.md"
         file.write_text(replaced(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
