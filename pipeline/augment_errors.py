@@ -19,7 +19,7 @@ from .compose import Setting
 from .dataset import Dataset
 from .dose import choose
 from .errors import KINDS
-from .exceptions import ConfigError
+from .exceptions import ConfigError, InputError
 from .graph import Graph
 from .jitter import Jitter
 from .place import Place, Where
@@ -27,6 +27,7 @@ from .report import StageReport
 from .stage import Plan, Running, ask, execute
 from .states import rules
 from .survey import SurveyTask, survey_shard
+from .token_count import find_tokenizer, fingerprint
 from .writer import Cache, WriterSettings
 
 MAX_ERRORS = 2
@@ -53,6 +54,8 @@ class AugmentConfig:
     """Wrong turns in a sample at most."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """How often a kind's turn comes, compared with the others, where it is not the kind's own weight."""
+    tokenizer: str | None = None
+    """The tokenizer that the dataset's budget was counted with, if it was; file, folder or hub id."""
     seed: int = 0
     """Draws places and wordings."""
 
@@ -102,7 +105,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
     keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest, contract = dataset.manifest, dataset.manifest.contract
-    setting = Setting(contract, manifest.prompts)
+    setting = _setting(dataset, config)
     weights = {kind: config.weights.get(kind, KINDS[kind].weight) for kind in config.kinds}
     plan = Plan(
         stage="augment-errors",
@@ -131,6 +134,22 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
         Cache(Place(config.writer.cache)).forget_failures()
     workers = min(running.workers or os.cpu_count() or 1, config.writer.concurrency)  # all together ask no more
     return execute(plan, out, tasks, augment_shard, replace(running, workers=workers))
+
+
+def _setting(dataset: Dataset, config: AugmentConfig) -> Setting:
+    """Return what the dataset's samples have in common; raises GdpError where no errors can be added to it."""
+    manifest, slicing = dataset.manifest, dataset.manifest.slicing
+    if slicing.mode != "step":
+        message = f"found samples cut with --mode {slicing.mode}, expected one for each decision"
+        raise InputError(dataset.path, message, "gdp slice --mode step makes them")
+    path = None if config.tokenizer is None else find_tokenizer(config.tokenizer)
+    if slicing.tokenizer != (None if path is None else fingerprint(path)):
+        if path is None:
+            message = "found none, expected the tokenizer that gdp slice counted this dataset's tokens with"
+            raise ConfigError("--tokenizer", message)
+        wanted = "none" if slicing.tokenizer is None else f"the one of sha256 {slicing.tokenizer[:12]}…"
+        raise ConfigError("--tokenizer", f"found {path}, expected {wanted}, as gdp slice used")
+    return Setting(manifest.contract, manifest.prompts, slicing, None if path is None else str(path))
 
 
 def _tasks(

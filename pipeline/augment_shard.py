@@ -192,7 +192,9 @@ def _compose(
         },
         origin="error_correction",
         error_kind=kind,
+        evidence=proposal.evidence,
     )
+    assert isinstance(sample, Sample), "chosen, and now too long"
     own = [item.turn.thought == episode.turn(item.turn.step_index).turn.thought for item in proposal.tail]
     return Draft.of(sample, KINDS[kind].meaning, [n for n, kept in enumerate(own, start=-len(own)) if not kept])
 

@@ -18,9 +18,9 @@ from .policy import Prompts
 from .records import ImageRef, Label, Lang, Message, Observation, Role, Sample, Screenshot, Split, Target, Turn
 from .screen import label as name_of
 from .screen import target_element
+from .shrink import View, fullest, views
 from .tables import StepFacts
 from .token_count import TokenCount, counter
-from .view import View, fullest, views
 from .windows import Window
 
 TOKENS_PER_MESSAGE = 5
@@ -138,29 +138,50 @@ def compose(
     Every visible turn must have its screenshot (`missing_screenshots`), every turn must be one that the layout accepts
     and know its size (`with_size`). The last `evidence` turns keep their screenshots, however small the budget.
     """
+    fitted = _fitted(layout, setting, subject.goal, shown, evidence)
+    if isinstance(fitted, TooLong):
+        return fitted
+    conversation, shrinkage = fitted
+    return _sample(
+        setting,
+        subject,
+        conversation,
+        (bbox,),
+        sample_id=sample_id,
+        provenance={**_without_shrinkage(provenance), **shrinkage},
+        origin=origin,
+        error_kind=error_kind,
+    )
+
+
+def too_long(
+    layout: Layout, setting: Setting, goal: str, shown: Sequence[Shown], *, evidence: int = 1
+) -> TooLong | None:
+    """Return why the budget leaves no sample of these turns, or None; without a budget there is no reason."""
+    if setting.slicing.max_tokens is None:
+        return None
+    fitted = _fitted(layout, setting, goal, shown, evidence)
+    return fitted if isinstance(fitted, TooLong) else None
+
+
+def _fitted(
+    layout: Layout, setting: Setting, goal: str, shown: Sequence[Shown], evidence: int
+) -> tuple[_Conversation, dict[str, str]] | TooLong:
+    """Return the fullest conversation that the budget allows, and what provenance says of the rest."""
     last = len(shown) - 1
     showing = visible_turns(layout, [item.turn for item in shown], len(shown))
     choices = views(showing, last, setting.slicing, image_window=setting.image_window, evidence=evidence)
 
     def conversation(view: View) -> _Conversation:
-        return _conversation(layout, setting, subject.goal, shown, view, (last,))
+        return _conversation(layout, setting, goal, shown, view, (last,))
 
-    view: View | None = choices[0]
-    if setting.slicing.max_tokens is not None:
-        view = fullest(choices, lambda view: _tokens(setting, conversation(view)), setting.slicing.max_tokens)
-        if view is None:
-            return _too_long(setting, conversation(choices[-1]))
-    assert view is not None
-    return _sample(
-        setting,
-        subject,
-        conversation(view),
-        (bbox,),
-        sample_id=sample_id,
-        provenance={**_without_shrinkage(provenance), **_shrinkage(choices[0], view, last)},
-        origin=origin,
-        error_kind=error_kind,
-    )
+    most = setting.slicing.max_tokens
+    if most is None:
+        return conversation(choices[0]), {}
+    view = fullest(choices, lambda view: _tokens(setting, conversation(view)), most)
+    if view is None:
+        return _too_long(setting, conversation(choices[-1]))
+    return conversation(view), _shrinkage(choices[0], view, last)
 
 
 def compose_window(

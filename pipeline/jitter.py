@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from . import seeds
 from .actions import Action, Click, Point, target_point
-from .compose import Setting, with_action
+from .compose import Setting, TooLong, with_action
 from .geometry import centre, contains
 from .layouts import Layout
 from .records import Element, Sample
@@ -66,11 +66,13 @@ def moved(
     if isinstance(point, Unmovable):
         counts[f"refused: {point.reason}"] += 1
         return sample
+    made = with_action(layout, setting, sample, replace(click, point=point, synth=True))
+    if isinstance(made, TooLong):  # the new point has more digits
+        counts["refused: too_long"] += 1
+        return sample
     counts["truthful"] += 1
     counts["made"] += 1
-    action = replace(click, point=point, synth=True)
-    provenance = {**sample.provenance, RECORDED: to_json(click.point)}
-    return replace(with_action(layout, setting, sample, action), provenance=provenance)
+    return replace(made, provenance={**sample.provenance, RECORDED: to_json(click.point)})
 
 
 def as_recorded(provenance: dict[str, str]) -> dict[str, str]:

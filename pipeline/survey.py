@@ -7,7 +7,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from . import layouts
-from .compose import Setting, Shown, with_size
+from .compose import Setting, Shown, too_long, with_size
 from .crop import is_cut
 from .dataset import Dataset
 from .dose import Candidate
@@ -174,14 +174,26 @@ def _unsayable(layout: Layout, setting: Setting, episode: Episode, proposal: Pro
     if any(layout.refuse(item.turn) is not None for item in tail):
         return "inexpressible"
     shown = (*episode.shown(proposal.past), *tail)
-    room = setting.contract.history.image_window
+    if (guard := _unseen(layout, setting, shown, proposal.evidence)) is not None:
+        return guard
+    if setting.slicing.max_tokens is not None:
+        whole = (*sized(episode.shown(proposal.past), episode, setting.contract), *tail)
+        if too_long(layout, setting, episode.steps[0].goal, whole, evidence=proposal.evidence) is not None:
+            return "too_long"
+    return None
+
+
+def _unseen(layout: Layout, setting: Setting, shown: Sequence[Shown], evidence: int) -> str | None:
+    """Return why the error and what came of it are not in view, or None."""
+    room, most = setting.image_window, setting.slicing.max_history
+    told = len(shown) if most is None else most + 1
     for number, item in enumerate(reversed(shown), 1):
+        if room == 0 or number > told:
+            return "evidence_outside_window" if number <= evidence else None
         if layout.reply_replaces_image and item.turn.inbound:
-            if number <= proposal.evidence:
+            if number <= evidence:
                 return "evidence_outside_window"
             continue
-        if room == 0:
-            return "evidence_outside_window" if number <= proposal.evidence else None
         if item.image is None:
             return "screenshot_missing"
         room -= 1

@@ -42,7 +42,9 @@ class Window(Struct, frozen=True):
     first: int
     """The first one that is told."""
     start: int
-    """The first one that is a turn with its screenshot."""
+    """The first one that shows its screenshot; before `begin` where that turn answers a reply, without one."""
+    begin: int
+    """The first one that the window is about; what is before it is history."""
     trained: tuple[int, ...]
     """The decisions that are learned, in order; the last one ends the window."""
 
@@ -108,8 +110,8 @@ def _begin(facts: Sequence[Fact], start: int, slicing: Slicing) -> Window | None
         return None
     seen = screen(facts, start, first)
     if seen is None:  # nothing to look at: the model answers a reply
-        return Window(first, start, ())
-    return Window(first, seen, ()) if facts[seen].stored else None
+        return Window(first, start, start, ())
+    return Window(first, seen, start, ()) if facts[seen].stored else None
 
 
 def _end(facts: Sequence[Fact], start: int, place: Window, most: int) -> int:
@@ -143,6 +145,6 @@ def _fitted(facts: Sequence[Fact], window: Window, slicing: Slicing, cost: Cost 
     if alone is None:
         return None
     last = max(alone.first, min(alone.start, decision - slicing.min_history))
-    candidates = [Window(first, alone.start, (decision,)) for first in range(alone.first, last + 1)]
+    candidates = [Window(first, alone.start, decision, (decision,)) for first in range(alone.first, last + 1)]
     place = bisect_left(candidates, True, key=lambda each: cost(each) <= most)
     return candidates[place] if place < len(candidates) else None

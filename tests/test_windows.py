@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.manifest import Slicing
 from pipeline.windows import Fact, Window, blocked, screen, windows
@@ -47,7 +48,7 @@ def check(facts: list[Fact], slicing: Slicing, found: list[Window]) -> None:
     """Hold every window to what it promises."""
     assert slicing.window is not None
     for window in found:
-        assert window.first <= window.start <= window.trained[0]
+        assert window.first <= window.start <= window.begin <= window.trained[0]
         assert list(window.trained) == sorted(set(window.trained))
         assert all(facts[n].sayable for n in range(window.first, window.end + 1))
         assert all(facts[n].joins for n in range(window.start, window.end + 1))
@@ -94,7 +95,7 @@ def test_the_stride(facts: list[Fact], slicing: Slicing) -> None:
         trained = tuple(n for n in range(start, end) if facts[n].trained)
         first = 0 if slicing.max_history is None else max(0, start - slicing.max_history)
         if trained:
-            expected.append(Window(first, start, trained))
+            expected.append(Window(first, start, start, trained))
         if end == len(facts):
             break
     assert list(windows(facts, slicing)) == expected
@@ -115,7 +116,7 @@ def test_no_window_exceeds_the_budget(facts: list[Fact], slicing: Slicing) -> No
         seen = screen(facts, position, first)
         start = position if seen is None else seen
         last = max(first, min(start, position - slicing.min_history))
-        assert price(Window(last, start, (position,))) > slicing.max_tokens
+        assert price(Window(last, start, position, (position,))) > slicing.max_tokens
     roomier = Slicing(**{name: getattr(slicing, name) for name in slicing.__struct_fields__} | {"max_tokens": 10**6})
     assert list(windows(facts, roomier, price)) == list(windows(facts, slicing))
     assert covered <= {n for window in windows(facts, roomier, price) for n in window.trained}
@@ -131,4 +132,4 @@ def test_history_is_cut_only_where_a_decision_stands_alone(facts: list[Fact], sl
         if len(window.trained) > 1 or window.first <= fullest:
             continue
         assert window.trained[0] - window.first >= min(slicing.min_history, window.trained[0] - fullest)
-        assert price(Window(window.first - 1, window.start, window.trained)) > slicing.max_tokens
+        assert price(replace(window, first=window.first - 1)) > slicing.max_tokens

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.compose import SCREENSHOTS, STEPS
 from pipeline.errors import KINDS, ErrorKind
 from pipeline.layouts import visible_turns
 from pipeline.records import Sample
@@ -11,29 +12,67 @@ from .check import Context, Finding
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield missing steps, a missing instruction, screenshots that the policy would show or drop differently."""
-    policy = context.manifest.contract.history
     kind = KINDS.get(sample.error_kind or "")
     injects = kind is not None and not kind.replaces  # turns that no recording has at this place
     own = _own_turns(sample) if injects else 1
-    past = [turn.step_index for turn in sample.turns[:-own]]
-    if past != list(range(len(past))):
-        yield Finding("$.turns", f"found steps {past} before the decision, expected all from 0 on, in order")
-    decision = sample.turns[-1].step_index
-    if not injects and decision != len(past):
-        yield Finding("$.turns", f"found a decision at step {decision} after {len(past)} steps, expected as many")
+    yield from _steps(sample, context, own, injects=injects)
     texts = [part.text or "" for message in sample.messages if message.role == "user" for part in message.content]
     if not any(sample.goal in text for text in texts):
         yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
-    visible = visible_turns(context.layout, sample.turns, policy.image_window)
     shown = [position for position, turn in enumerate(sample.turns) if turn.image is not None]
-    if shown != visible:
-        yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {visible}")
+    expected = _visible(sample, context)
+    if shown != expected:
+        yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {expected}")
     if sample.origin == "error_correction" and (kind is None or kind.depth):
         wrong = [position for position, turn in enumerate(sample.turns) if turn.role == "error"]
         if not wrong or not {wrong[-1], min(wrong[-1] + 1, len(sample.turns) - 1), len(sample.turns) - 1} <= set(shown):
             yield Finding("$.turns", "found an error without both its screens in view, expected to see what it did")
     if kind is not None and injects:
         yield from _injected(sample, kind, own)
+
+
+def _steps(sample: Sample, context: Context, own: int, *, injects: bool) -> Iterator[Finding]:
+    """Yield gaps in the steps before the decision, and steps that are missing although policy and budget keep them."""
+    past = [turn.step_index for turn in sample.turns[:-own]]
+    first = past[0] if past else sample.turns[-own].step_index
+    if past != list(range(first, first + len(past))):
+        yield Finding("$.turns", f"found steps {past} before the decision, expected all from {first} on, in order")
+    decision = sample.turns[-1].step_index
+    if not injects and decision != first + len(past):
+        yield Finding("$.turns", f"found a decision at step {decision}, expected {first + len(past)}, the one after")
+    slicing, window = context.manifest.slicing, _span(sample, "window")
+    if slicing.mode == "window" and window is None:
+        yield Finding("$.provenance.window", "found no steps that the window is about, expected first-last")
+    told = len(sample.turns) - 1 if window is None else window[0] - first
+    begin, _ = _span(sample, "subtask") or (0, 0)
+    full = told + first - begin
+    if slicing.max_history is not None:
+        full = min(full, slicing.max_history)
+    said = sample.provenance.get(STEPS)
+    if said is not None and (slicing.max_tokens is None or said != f"{told} of {full}" or told >= full):
+        yield Finding(f"$.provenance.{STEPS}", f"found {said!r} where {told} of {full} are told, expected what is true")
+    elif told != full and said is None:
+        yield Finding("$.turns", f"found steps {past} before the decision, {told} of them its history, expected {full}")
+
+
+def _span(sample: Sample, entry: str) -> tuple[int, int] | None:
+    """Return the steps that an entry of the provenance names as `first-last`."""
+    numbers = sample.provenance.get(entry, "").split("-")
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(str.isdecimal, numbers)) else None
+
+
+def _visible(sample: Sample, context: Context) -> list[int]:
+    """Return the turns that policy and budget let show their screenshots."""
+    slicing, most = context.manifest.slicing, context.manifest.contract.history.image_window
+    showing = visible_turns(context.layout, sample.turns, len(sample.turns))
+    window = _span(sample, "window")
+    if slicing.mode == "window" and window is not None:
+        before = [n for n in showing if sample.turns[n].step_index <= window[0]]
+        return [n for n in showing if n >= (before[-1] if before else 0)]
+    fewer, _, full = sample.provenance.get(SCREENSHOTS, "").partition(" of ")
+    if slicing.max_tokens is not None and fewer.isdecimal() and full.isdecimal() and int(fewer) < int(full) <= most:
+        most = max(1, int(fewer))
+    return showing[-most:]
 
 
 def _own_turns(sample: Sample) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.compose import TooLong, compose_window, window_tokens
+from pipeline.compose import STEPS, TooLong, compose_window, window_tokens
 from pipeline.records import Sample
 from pipeline.screen import target_box
 from pipeline.windows import Fact, Window, screen, windows
@@ -43,7 +43,7 @@ def _fact(recording: Recording, index: int, trained: bool) -> Fact:
 
 def _sample(recording: Recording, window: Window) -> Sample:
     steps = [recording.steps[index] for index in window.trained]
-    span = f"{window.start}-{window.end}"
+    span = f"{window.begin}-{window.end}"
     name = f"{recording.subject.trajectory_id}/{window.trained[0]:04d}-{window.end:04d}"
     return compose_window(
         recording.layout,
@@ -53,8 +53,16 @@ def _sample(recording: Recording, window: Window) -> Sample:
         window,
         [target_box(step.observation.elements, step.actions[0]) for step in steps],
         sample_id=name,
-        provenance={"file": recording.where, "window": span},
+        provenance={"file": recording.where, "window": span, **_shrinkage(recording, window)},
     )
+
+
+def _shrinkage(recording: Recording, window: Window) -> dict[str, str]:
+    """Return what the provenance says where the budget left out steps before the window."""
+    most = recording.setting.slicing.max_history
+    full = window.begin if most is None else min(window.begin, most)
+    told = window.begin - window.first
+    return {} if told == full else {STEPS: f"{told} of {full}"}
 
 
 def _unplaced(recording: Recording, facts: list[Fact], index: int, costs: dict[Window, TooLong]) -> Refused:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline import seeds
-from pipeline.compose import Setting, with_turns
+from pipeline.compose import Setting, TooLong, with_turns
 from pipeline.dataset import Dataset
 from pipeline.layouts import Layout
 from pipeline.place import Place
@@ -106,8 +106,11 @@ class Writer:
             if reason is not None:
                 self.counts[f"template: {reason}"] += 1
                 return draft.sample
-        self.counts["written"] += 1
         sample = with_turns(self._layout, self._setting, draft.sample, turns)
+        if isinstance(sample, TooLong):
+            self.counts["template: too_long"] += 1
+            return draft.sample
+        self.counts["written"] += 1
         return replace(sample, provenance={**sample.provenance, WRITTEN: f"{self._settings.model} {digest}"})
 
     def _objection(
