@@ -16,6 +16,7 @@ import click
 
 from .augment_options import perturbation_options, thoughts_options
 from .exceptions import ConfigError, GdpError, InputError
+from .slice_options import cutting_options, size_options, tokenizer_option
 
 if TYPE_CHECKING:
     from .place import Place
@@ -235,8 +236,9 @@ def import_command(
     "--keep-thought", type=click.Choice(["none", "window", "all"]),
     help="Past thoughts to show: none, those beside the screenshots shown, or all.  [default: the layout's]",
 )  # fmt: skip
-@click.option("--max-pixels", type=int, help="Area of a screenshot at most.  [default: 1280 image tokens]")
-@click.option("--max-dim", type=int, help="Long side of a screenshot at most, in pixels, whatever its area.")
+@cutting_options
+@tokenizer_option
+@size_options
 @click.option(
     "--image-format", type=click.Choice(["jpeg", "png", "webp"]), default="jpeg", show_default=True,
     help="How resized screenshots are stored; others keep their bytes.",
@@ -267,7 +269,7 @@ def slice_command(
     how: "Running", fresh: bool, quiet: bool,
     form: str, verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Cut TRAJECTORIES into samples: one for each decision.
+    """Cut TRAJECTORIES into samples: one for each decision, unless --mode says otherwise.
 
     TRAJECTORIES is a folder with trajectory.json or *.jsonl files and their screenshots at any depth.
     """
@@ -298,6 +300,7 @@ def slice_command(
 )
 @click.option("--max-errors", type=int, default=2, show_default=True, help="Wrong turns in a sample at most: 1 or 2.")
 @perturbation_options
+@tokenizer_option
 @thoughts_options
 @click.option("--pairs", metavar="DIR", help="New folder or URL for preference pairs, to train with DPO.")
 @seed_option

@@ -11,8 +11,8 @@ from .manifest import Manifest
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""
 
-HELD_BACK = frozenset({"labelled_error", "mined_slip", "padding"})
-"""Reasons that are no finding: the recording says that these decisions should not be learned."""
+HELD_BACK = frozenset({"labelled_error", "mined_slip", "no_subtask", "padding", "short_history"})
+"""Reasons that are no finding: the recording, or the user, says that these decisions should not be learned."""
 
 
 MUCH = 0.3
@@ -108,6 +108,8 @@ class StageReport:
             yield "taps that do nothing can be found only where observation.elements is recorded"
         if self.flagged:
             yield f"gdp view {self.path}: the filter `Flag` shows the samples with warnings"
+        if "no_subtask" in manifest.rejected:
+            yield "sub-tasks are cut where steps have a subgoal, or where one is a milestone and has an instruction"
         if self.empty:
             yield "no sample is left, expected at least one; see what was refused"
         elif manifest.stage == "slice" and len(manifest.splits) < 2 and manifest.config["val_fraction"]:

@@ -10,7 +10,7 @@ from collections import Counter
 from msgspec import Struct
 
 from . import layouts
-from .compose import Setting, Shown, Subject, turn_of, with_size
+from .compose import SCREENSHOTS, STEPS, Setting, Shown, Subject, turn_of, with_size
 from .describe import language
 from .images import ImageProblem, Plan, Stored, prepare, read
 from .manifest import Flow, Shard
@@ -72,9 +72,11 @@ class _Shard:
         self._codes: Counter[str] = Counter()
         self._splits: Counter[str] = Counter()
         self._pictures: Counter[str] = Counter()
+        self._shortened: Counter[str] = Counter()
 
     def result(self, shards: tuple[Shard, ...]) -> ShardResult:
         """Return what the journal notes."""
+        slicing = self._task.setting.slicing
         counts = {"trajectories": self._trajectories, "samples": self._samples}
         if self._in_windows:
             counts = {"trajectories": self._trajectories, "decisions": self._decisions, "samples": self._samples}
@@ -84,7 +86,10 @@ class _Shard:
             counts=counts,
             rejected=dict(self._codes),
             splits=dict(self._splits),
-            details={"screenshots": dict(self._pictures)},
+            details={
+                "screenshots": dict(self._pictures),
+                **({} if slicing.max_tokens is None else {"shortened": dict(self._shortened)}),
+            },
         )
 
     def add(self, document: Document, split: Split, first: str | None) -> None:
@@ -140,6 +145,7 @@ class _Shard:
             self._writer.write("samples", sample_row(made))
             self._samples += Flow(into=1, out=1)
             self._splits[made.split] += 1
+            self._shortened.update(made.provenance.keys() & {SCREENSHOTS, STEPS})
             trained.update(turn.step_index for turn in made.turns if turn.loss_weight > 0)
         self._decisions += Flow(into=len(trained), out=len(trained))
 
