@@ -2,9 +2,9 @@
 
 A window is a run of decisions that a model takes one after the other in one conversation, each on its own screenshot;
 every one that may be trained is. What came before it is told as the history policy says. Windows start `stride`
-decisions apart, or earlier where the one before had to end; every trainable decision is in one at least. A step that
-cannot be said ends the run: no later window tells it. A step without its screenshot ends it, too; later windows tell it
-in words.
+decisions apart, or earlier where the one before had to end; every trainable decision is in one at least, and each
+window trains one that those before it do not. A step that cannot be said ends the run: no later window tells it. A step
+without its screenshot ends it, too; later windows tell it in words.
 """
 
 from bisect import bisect_left
@@ -66,7 +66,7 @@ def windows(facts: Sequence[Fact], slicing: Slicing, cost: Cost | None = None) -
     """
     assert slicing.window is not None
     stride = slicing.stride or slicing.window
-    start = 0
+    start, reached = 0, -1
     while start < len(facts):
         place = _begin(facts, start, slicing)
         if place is None:
@@ -83,7 +83,9 @@ def windows(facts: Sequence[Fact], slicing: Slicing, cost: Cost | None = None) -
         if fitted is None:
             start = min(start, trained[0] + 1)
             continue
-        yield fitted
+        if fitted.end > reached:  # else the one before trains all of it
+            yield fitted
+            reached = fitted.end
         if fitted.end < trained[-1]:
             start = min(begun + stride, fitted.end + 1)
 
