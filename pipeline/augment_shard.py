@@ -76,7 +76,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
     replaced = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(promoted), pa.string())))
     aside = pc.and_(clean, pc.is_in(table["sample_id"], pa.array(sorted(slips - promoted), pa.string())))
     kept = table.filter(pc.invert(pc.or_(replaced, aside)))
-    cuts, counted = planned_cuts(task.crop, task.seed, task.number, dataset, kept)
+    cuts, counted = planned_cuts(task.crop, task.seed, task.number, dataset, kept, task.setting)
     refused = [_refused(task, sample_from_row(row)) for row in table.filter(aside).to_pylist()]
     metadata = {"stage": "augment-errors", "contract": to_json(dataset.manifest.contract)}
     written = ("samples", *(["rejected"] if refused else []), *(["images"] if cuts else []))

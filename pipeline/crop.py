@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from . import seeds
 from .actions import Action, Box, Click, Drag, LongPress, Point, Swipe, mapped, points
-from .compose import Setting, with_turns
+from .compose import Setting, TooLong, with_turns
 from .engines.pillow import encode
 from .fingerprint import fingerprint
 from .geometry import smart_resize
@@ -113,7 +113,7 @@ def cut_picture(data: bytes, cut: Cut, image: ImageRef, form: str, quality: int)
     }
 
 
-def cut_sample(sample: Sample, cut: Cut, image: ImageRef, layout: Layout, setting: Setting) -> Sample:
+def cut_sample(sample: Sample, cut: Cut, image: ImageRef, layout: Layout, setting: Setting) -> Sample | TooLong:
     """Return the sample that shows the part, with every coordinate moved along."""
     turn = sample.turns[-1]
     actions: tuple[Action, ...] = tuple(mapped(action, cut.point, cut.box) for action in turn.actions)

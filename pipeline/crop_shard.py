@@ -6,9 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from . import layouts, seeds
-from .compose import Setting
+from .compose import Setting, TooLong
 from .crop import SUFFIX, Cut, cut_picture, cut_sample, is_cut, plan_cut
 from .dataset import Dataset
 from .records import ImageRef, Sample
@@ -20,7 +21,7 @@ Cutting = tuple[Sample, Cut]
 
 
 def planned_cuts(
-    share: float, seed: int, number: int, dataset: Dataset, table: "pa.Table"
+    share: float, seed: int, number: int, dataset: Dataset, table: "pa.Table", setting: Setting
 ) -> tuple[list[Cutting], dict[str, Any]]:
     """Return which samples of the shard are to be shown once more with a part of their screenshot, and the counts."""
     if not share:
@@ -41,10 +42,19 @@ def planned_cuts(
         counts["considered"] += 1
         if isinstance(cut, Unmovable):
             counts[f"refused: {cut.reason}"] += 1
+        elif _too_long(sample, cut, setting):  # a smaller picture, but points may have more digits
+            counts["refused: too_long"] += 1
         else:
             counts.update({"truthful": 1, "made": 1})
             cuts.append((sample, cut))
     return cuts, {"crop": dict(sorted(counts.items()))}
+
+
+def _too_long(sample: Sample, cut: Cut, setting: Setting) -> bool:
+    if setting.slicing.max_tokens is None:
+        return False
+    image = replace(sample.images[0], width=cut.width, height=cut.height)
+    return isinstance(cut_sample(sample, cut, image, layouts.get(setting.contract.layout), setting), TooLong)
 
 
 def write_cuts(
@@ -63,4 +73,6 @@ def write_cuts(
         sha256 = row["sha256"]
         if sha256 not in refs:
             refs[sha256] = ImageRef(sha256, number, writer.write("images", row), cut.width, cut.height)
-        yield cut_sample(sample, cut, refs[sha256], layout, setting)
+        part = cut_sample(sample, cut, refs[sha256], layout, setting)
+        assert isinstance(part, Sample), "planned, and now too long"
+        yield part
