@@ -27,16 +27,15 @@ def test_the_command_reference_is_the_programs_own_help() -> None:
     assert generate.cli_reference() == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
 
-<<<<<<< HEAD
 def test_the_page_of_checks_has_them_all() -> None:
     """docs/checks.md holds the table that `make docs` writes."""
     page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     assert generate.between(page, "checks") == generate.checks()
-=======
+
+
 def test_the_tables_on_resolution_are_computed() -> None:
     """docs/resolution.md is what `make docs` writes."""
     assert generate.resolution_page() == (ROOT / "docs" / "resolution.md").read_text(encoding="utf-8")
->>>>>>> 40dce50 (docs/resolution.md: what screenshots cost and what can be seen in them, computed)
 
 
 def test_the_readme_shows_what_the_first_three_stages_print(tmp_path: Path) -> None:
