@@ -7,6 +7,7 @@ alike. A perceptual hash alone decides nothing: it gives 0 for two pages that di
 """
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -57,6 +58,7 @@ def mask(observation: Observation, platform: str | None, scale: float | None) ->
     return tuple(boxes)
 
 
+@lru_cache(maxsize=4096)
 def short_role(role: str | None) -> str:
     """Return the role without a package, in lower case: `android.widget.TextClock` is `textclock`."""
     return (role or "").rpartition(".")[2].casefold()

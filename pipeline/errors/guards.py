@@ -8,6 +8,7 @@ and the recording does not say counts against the error.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from pipeline.actions import OPPOSITE, Action, Browser, Button, Point, Scroll
@@ -20,8 +21,8 @@ from .scene import Scene, inert, text_of
 
 IRREVERSIBLE = re.compile(
     r"\b(pay|buy|order|purchase|checkout|send|submit|post|publish|delete|remove|erase|uninstall|reset|transfer|withdraw"
-    r"|unsubscribe|format|wipe)\b|\b(sign|log) out\b"
-    r"|支付|付款|购买|下单|发送|提交|发布|删除|移除|清空|卸载|重置|退出登录|转账|提现|注销|格式化",
+    r"|unsubscribe|format|wipe)\b|\b(sign|log) out\b|\bshare (to|with)\b"
+    r"|支付|付款|购买|下单|发送|提交|发布|删除|移除|清空|卸载|重置|退出登录|转账|提现|注销|格式化|分享到",
     re.IGNORECASE,
 )
 """Near these words nothing is injected: a slip there would not be harmless."""
@@ -32,6 +33,8 @@ SURFACES = frozenset(
 MESSAGES = frozenset({"alert", "log", "snackbar", "status", "toast"})
 """Roles of messages that come and go."""
 SPINNERS = frozenset({"activityindicator", "loading", "progressbar", "spinner"})
+
+MOVING = CLOCKS | {"video"}
 
 Guard = Callable[..., bool]
 
@@ -46,6 +49,12 @@ def edge_of_trajectory(episode: Episode, index: int) -> bool:
 def labelled_neighbour(episode: Episode, index: int) -> bool:
     """Tell whether the step or the one before is a labelled mistake or repair: errors are not piled up."""
     return any(episode.role(n) != "normal" for n in (index - 1, index) if n >= 0)
+
+
+def aimless(episode: Episode, index: int) -> bool:
+    """Tell whether nobody says what the step was for: then it cannot be told to be a mistake."""
+    facts = episode.steps[index].facts
+    return facts is None or not (facts.text.thought or facts.text.instruction)
 
 
 def back_is_right(episode: Episode, index: int) -> bool:
@@ -78,30 +87,31 @@ def overlay(scene: Scene) -> bool:
 
 def focused_field(scene: Scene) -> bool:
     """Tell whether a field has the focus, which a tap anywhere would take away."""
-    return any(element.focused and element.editable for element in scene.elements)
+    return any(field.focused for field in scene.fields)
 
 
 def focus_unknown(scene: Scene) -> bool:
     """Tell whether nobody says of a field if it has the focus: it may have taken it by itself."""
-    return any(element.editable and element.focused is None for element in scene.elements)
+    return any(field.focused is None for field in scene.fields)
 
 
 def dynamic_region(scene: Scene) -> bool:
     """Tell whether something on the screen changes on its own."""
-    return bool(scene.observation.dynamic) or any(short_role(e.role) in CLOCKS | {"video"} for e in scene.elements)
+    return bool(scene.observation.dynamic) or bool(scene.roles & MOVING)
 
 
 def unsettled(scene: Scene) -> bool:
     """Tell whether something was still loading."""
     return scene.observation.settled is False or (
         scene.observation.settled is None
+        and bool(scene.roles & SPINNERS)
         and any(short_role(e.role) in SPINNERS and not text_of(e) for e in scene.elements)
     )
 
 
 def transient(scene: Scene) -> bool:
     """Tell whether a message is shown that goes away by itself."""
-    return any(short_role(element.role) in MESSAGES for element in scene.elements)
+    return bool(scene.roles & MESSAGES)
 
 
 def settling_unknown(scene: Scene) -> bool:
@@ -119,12 +129,17 @@ def reach_unknown(scene: Scene) -> bool:
     return scene.observation.touch_radius is None
 
 
+@lru_cache(maxsize=65536)
+def _speaks_of_harm(text: str) -> bool:
+    return IRREVERSIBLE.search(text) is not None
+
+
 # Of a name on the screen: (text).
 
 
 def irreversible(text: str) -> bool:
     """Tell whether it speaks of paying, sending, deleting and the like."""
-    return IRREVERSIBLE.search(text) is not None
+    return _speaks_of_harm(text)
 
 
 # Of a place on the screen: (scene, number of the element that is tapped, or None, point).
@@ -147,12 +162,12 @@ def covered(scene: Scene, number: int, point: Point) -> bool:
 
 def near_control(scene: Scene, number: int | None, point: Point) -> bool:
     """Tell whether a control is so near that the tap may count as one on it."""
-    return scene.gap(point) < scene.reach
+    return scene.crowded(point)
 
 
 def live_surface(scene: Scene, number: int | None, point: Point) -> bool:
     """Tell whether the place is on a video, a map or the like, which reacts without telling."""
-    return any(short_role(scene.elements[n].role) in SURFACES for n in scene.at(point))
+    return bool(scene.roles & SURFACES) and any(short_role(scene.elements[n].role) in SURFACES for n in scene.at(point))
 
 
 def label_wired(scene: Scene, number: int, point: Point) -> bool:
@@ -290,6 +305,7 @@ GUARDS: dict[str, Guard] = {
     for guard in (
         edge_of_trajectory,
         labelled_neighbour,
+        aimless,
         back_is_right,
         no_elements,
         partial_tree,

@@ -53,7 +53,7 @@ class MinedDetour:
 
     def _guarded(self, episode: Episode, start: int) -> Refusal | None:
         for index in (start, start + 1, start + 2):
-            refused = refusal(("labelled_neighbour",), episode, index)
+            refused = refusal(("labelled_neighbour", "aimless"), episode, index)
             if refused is not None:
                 return refused
         before, there, after = (episode.scenes[start + n] for n in range(3))

@@ -42,7 +42,7 @@ class MinedNoop:
         tap, again = before.action, here.action
         if not isinstance(tap, Click) or tap.point is None:
             return None
-        refused = against(("labelled_neighbour",), episode, index)
+        refused = against(("labelled_neighbour",), episode, index) or against(("aimless",), episode, index - 1)
         if refused is not None:
             return Refusal(refused)
         if not isinstance(again, Click) or again.point is None:

@@ -1,17 +1,20 @@
 """One recorded screen, asked many times: what is computed once is kept."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pipeline.actions import Action, Box, Click, LongPress, Point
 from pipeline.geometry import area, centre, distance
 from pipeline.records import Element, Observation
 from pipeline.screen import interactive, label, target_element
+from pipeline.states import short_role
 from pipeline.tables import StepRow
 
 MARGIN_PX = 2.0
 """Added to a recorded reach: a model's grid may move a point by a pixel."""
 CLEARANCE_DP = 16
 """A finger's slop, assumed around controls where the recording does not say how far a tap still counts."""
+LONGEST_NAME = 40
+TEXTS = frozenset({"", "caption", "heading", "label", "paragraph", "statictext", "text", "textview"})
 PHONE_WIDTH_DP = 360
 """Assumed for the shorter side where the recording does not say how many pixels a dp has."""
 
@@ -30,6 +33,25 @@ class Scene:
     def action(self) -> Action | None:
         """The first action of the step."""
         return None if self.step.facts is None else self.step.facts.actions[0]
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """All roles that occur, as `short_role` has them."""
+        return frozenset(short_role(element.role) for element in self.elements)
+
+    @cached_property
+    def texts(self) -> list[int]:
+        """The elements that show a text of their own, short enough to quote."""
+        return [
+            number
+            for number, element in enumerate(self.elements)
+            if element.text and short_role(element.role) in TEXTS and 1 < len(text_of(element)) <= LONGEST_NAME
+        ]
+
+    @cached_property
+    def fields(self) -> list[Element]:
+        """The elements that can be typed into."""
+        return [element for element in self.elements if element.editable]
 
     @cached_property
     def scale(self) -> float:
@@ -64,9 +86,15 @@ class Scene:
                 above = above or not inert(self.elements[each])
         return [bool(each) for each in found]
 
-    def gap(self, point: Point) -> float:
-        """Return the distance in pixels from a point to the nearest thing that may react."""
-        return min((distance(box, point, self.width, self.height) for box in self.live), default=float("inf"))
+    def crowded(self, point: Point) -> bool:
+        """Tell whether something that may react is within reach of a point."""
+        x, y, reach = point[0], point[1], self.reach
+        across, down = reach / self.width, reach / self.height
+        return any(
+            distance(box, point, self.width, self.height) < reach
+            for box in self.live
+            if box[0] - across <= x <= box[2] + across and box[1] - down <= y <= box[3] + down
+        )
 
     def at(self, point: Point) -> list[int]:
         """Return the elements whose closed boxes contain the point, the smallest first."""
@@ -111,8 +139,9 @@ def middle(element: Element) -> Point:
     return centre(element.bbox)
 
 
-def words(text: str) -> set[str]:
+@lru_cache(maxsize=65536)
+def words(text: str) -> frozenset[str]:
     """Return the words of a text, in Chinese its characters."""
     lower = text.casefold()
     latin = "".join(c if c.isascii() and c.isalnum() else " " for c in lower).split()
-    return {word for word in latin if len(word) > 2} | {c for c in lower if not c.isascii() and c.isalpha()}
+    return frozenset(w for w in latin if len(w) > 2) | {c for c in lower if not c.isascii() and c.isalpha()}

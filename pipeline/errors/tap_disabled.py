@@ -12,8 +12,7 @@ from pipeline.states import short_role
 from .guards import DECISION, QUIET, against, refusal
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
-from .scene import Scene, middle, text_of
-from .taps import LONGEST_NAME
+from .scene import LONGEST_NAME, Scene, middle, text_of
 from .turns import Saying, Slip
 
 AHEAD = 4

@@ -5,17 +5,14 @@ from collections.abc import Iterable
 from pipeline import seeds
 from pipeline.actions import Click
 from pipeline.records import Element
-from pipeline.states import short_role
 
 from .guards import DECISION, QUIET, against, forbids, refusal
 from .kind import Episode, Refusal
 from .scene import Scene, middle, text_of, words
 from .turns import Saying, Slip
 
-LONGEST_NAME = 40
 NEAREST = 3
 """The slip goes to one of this many most plausible texts."""
-TEXTS = frozenset({"", "caption", "heading", "label", "paragraph", "statictext", "text", "textview"})
 DEAD = ("reacts", "inside_control", "covered", "label_wired", "live_surface", "near_control")
 """What is asked of a place before a tap on it is believed to do nothing."""
 
@@ -41,14 +38,8 @@ def aimed(episode: Episode, index: int) -> tuple[Click, str] | Refusal | None:
 
 
 def texts(scene: Scene) -> list[int]:
-    """Return the elements that show a text of their own, short enough to quote."""
-    return [
-        number
-        for number, element in enumerate(scene.elements)
-        if short_role(element.role) in TEXTS
-        and 1 < len(name := text_of(element)) <= LONGEST_NAME
-        and not forbids("irreversible", name)
-    ]
+    """Return the elements that show a text of their own, short enough to quote and harmless."""
+    return [number for number in scene.texts if not forbids("irreversible", text_of(scene.elements[number]))]
 
 
 def choose(
