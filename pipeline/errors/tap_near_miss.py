@@ -39,17 +39,17 @@ class TapNearMiss(SameScreen):
         target = scene.target.bbox
         (x, y), half = centre(target), ((target[2] - target[0]) / 2, (target[3] - target[1]) / 2)
         open_: list[Point] = []
-        first: str | None = None
+        last: str | None = None
         for dx, dy in SIDES:
             for factor in FACTORS:
                 point = (x + dx * factor * half[0], y + dy * factor * half[1])
                 guard = against(BESIDE, scene, None, point)
-                first = first or guard
+                last = guard or last
                 if guard is None:
                     open_.append(point)
                     break  # the nearest on this side
         if not open_:
-            return Refusal(first or "near_control")
+            return Refusal(last or "near_control")
         point = seeds.pick(open_, episode.seed, self.name, episode.name, index, "where")
         names: dict[str, str | None] = {"target": aim[1]}
         return Slip(
