@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 
 from pipeline.actions import target_point
 from pipeline.dataset import Dataset
-from pipeline.records import Sample, Turn
+from pipeline.records import Sample, Turn, joined
 
 STYLE = """
 * { box-sizing: border-box; margin: 0 }
@@ -53,7 +53,9 @@ def main() -> None:
 
 def document(dataset: Dataset, sample: Sample) -> str:
     """Return the page: the goal, then every turn that shows its screenshot."""
-    answers = [message.content[0].text or "" for message in sample.messages if message.role == "assistant"]
+    answers = [
+        joined(message.content, tokens=True)[0].text or "" for message in sample.messages if message.role == "assistant"
+    ]
     turns = "".join(
         card(dataset, sample, turn, answer)
         for turn, answer in zip(sample.turns, answers, strict=True)

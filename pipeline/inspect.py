@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from .dataset import Dataset
 from .exceptions import InputError
-from .records import Message, Sample
+from .records import Message, Sample, joined
 from .tables import sample_from_row
 from .terminal import BOLD, GREEN, GREY, RED, RESET, safe
 
@@ -48,7 +48,7 @@ def _message(message: Message, paint: "_Paint", *, errs: bool) -> Iterator[str]:
     learned = "trained" if message.loss_weight == 1 else f"trained x{message.loss_weight:g}"
     says = learned if trained else ("no loss: the error" if errs else "no loss")
     yield paint(GREEN if trained else RED if errs else GREY, f"── {message.role} · {says}")
-    for part in message.content:
+    for part in joined(message.content, tokens=True):
         if part.type == "image":
             yield paint(GREY, f"<image {part.image}>")
         elif trained:

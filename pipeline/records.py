@@ -3,6 +3,7 @@
 Coordinates are fractions of the step's stored screenshot, x first, in [0, 1] (see `pipeline.actions`).
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -240,11 +241,26 @@ class Turn(_Record, frozen=True):
 
 
 class Part(_Record, frozen=True):
-    """A piece of a message: text, or an index into the sample's images."""
+    """A piece of a message: text, an index into the sample's images, or one control token of the model's vocabulary.
 
-    type: Literal["text", "image"]
+    A text that spells a control token is characters and nothing else; only a part of its own is the token.
+    """
+
+    type: Literal["text", "image", "token"]
     text: str | None = None
     image: Index | None = None
+
+
+def joined(content: Iterable[Part], *, tokens: bool = False) -> tuple[Part, ...]:
+    """Return the parts, texts in a row as one; with `tokens` control tokens count as text, for people to read."""
+    parts: list[Part] = []
+    for part in content:
+        part = Part("text", part.text) if tokens and part.type == "token" else part
+        if parts and parts[-1].type == part.type == "text":
+            parts[-1] = Part("text", f"{parts[-1].text}{part.text}")
+        else:
+            parts.append(part)
+    return tuple(parts)
 
 
 class Message(_Record, frozen=True, omit_defaults=False):

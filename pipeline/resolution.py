@@ -17,10 +17,13 @@ def largest_area(layout: Layout, max_pixels: int | None, max_dim: int | None) ->
     least = 2 * layout.min_pixels
     if max_pixels is not None and max_pixels < least:
         raise ConfigError("--max-pixels", f"found {max_pixels}, expected at least {least}")
+    if max_pixels is not None and max_pixels > layout.max_pixels:
+        message = f"found {max_pixels}, expected at most {layout.max_pixels}, the limit of the family itself"
+        raise ConfigError("--max-pixels", message)
     if max_dim is None:
         return IMAGE_TOKENS * layout.factor**2 if max_pixels is None else max_pixels
     square = (max_dim // layout.factor * layout.factor) ** 2
     if square < least:
         shortest = next(n for n in range(1, least) if (n * layout.factor) ** 2 >= least) * layout.factor
         raise ConfigError("--max-dim", f"found {max_dim}, expected at least {shortest}")
-    return square if max_pixels is None else min(max_pixels, square)
+    return min(square, layout.max_pixels if max_pixels is None else max_pixels)

@@ -1,32 +1,25 @@
-"""Each layout reads back what it writes, refuses what it cannot say, and renders exactly the golden conversations.
+"""Each layout reads back what it writes, and refuses what it cannot say."""
 
-The golden files hold the messages of one small trajectory for each of its decisions. After a wanted change,
-`GDP_UPDATE_GOLDEN=1 python -m pytest tests/test_layouts.py` writes them anew; read the diff turn by turn.
-"""
-
-import json
-import os
-from pathlib import Path
+import ast
 from typing import Any
 
-import build
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import actions as a
 from pipeline.exceptions import ConfigError
-from pipeline.geometry import to_grid
-from pipeline.layouts import LAYOUTS, GrammarError, Layout, get, render, visible_turns
+from pipeline.layouts import LAYOUTS, GrammarError, Layout, Reply, coordinates, get, render, visible_turns
+from pipeline.layouts.tool_call import ToolCallLayout
 from pipeline.policy import Prompts
 from pipeline.records import Inbound, Turn
 
-GOLDEN = Path(__file__).parent / "golden"
 each_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 
 MARKS = ["<thinking>", "</thinking>", "<tool_call>", "</tool_call>", "\nAction: ", "Thought: ", '"', "\\", "\n",
-         "\u2028", "<|im_start|>assistant\n", "<|im_end|>", "{}", "中文", "\r", "\x00", "\t", "🙂"]  # fmt: skip
+         "\u2028", "<|im_start|>assistant\n", "<|im_end|>", "<|box_start|>(1,2)<|box_end|>", "'", "')",
+         "{}", "中文", "\r", "\x00", "\t", "🙂"]  # fmt: skip
 texts = st.lists(st.one_of(st.sampled_from(MARKS), st.text(max_size=8)), max_size=5).map("".join)
 unit = st.floats(0, 1)
 points = st.tuples(unit, unit)
@@ -62,30 +55,83 @@ any_action = st.one_of(
 )  # fmt: skip
 
 
+SIZE = (1092, 2408)
+sizes = st.tuples(st.integers(28, 4000), st.integers(28, 4000))
+
+
+def same(action: a.Action, other: a.Action) -> bool:
+    """Tell whether two actions are one but for their points."""
+    kind = type(action)
+    if kind is not type(other):
+        return False
+    ignored = {"point", "start", "end", "path", "bbox", "src", "frame", "synth"}
+    return all(getattr(action, f) == getattr(other, f) for f in kind.__struct_fields__ if f not in ignored)
+
+
 @each_layout
-@given(action=any_action, thought=st.none() | texts, instruction=st.none() | texts)
+@settings(max_examples=300)
+@given(
+    actions=st.lists(any_action, min_size=1, max_size=2).map(tuple),
+    thought=st.none() | texts, instruction=st.none() | texts, size=sizes,
+)  # fmt: skip
 def test_what_is_written_reads_back(
-    layout: Layout, action: a.Action, thought: str | None, instruction: str | None
+    layout: Layout, actions: tuple[a.Action, ...], thought: str | None, instruction: str | None, size: tuple[int, int]
 ) -> None:
-    """What is written reads back."""
-    turn = Turn(3, (action,), thought=thought, instruction=instruction)
+    """Every action that a layout accepts reads back, to the point on the grid, and is written the same again."""
+    turn = Turn(3, actions, thought=thought, instruction=instruction, size=size)
     refusal = layout.refuse(turn)
     if refusal is not None:
         assert "found " in refusal
         assert ", expected " in refusal
         return
     text = layout.response(turn)
-    reply = layout.parse(text)
-    again = Turn(3, reply.actions, thought=reply.thought, instruction=reply.instruction)
+    assert text == "".join(part.text or "" for part in layout.parts(turn))
+    reply = layout.parse(text, size)
+    again = Turn(3, reply.actions, thought=reply.thought, instruction=reply.instruction, size=size)
     assert layout.refuse(again) is None
     assert layout.response(again) == text
-    written, read = a.target_point(action), a.target_point(reply.action)
-    if written is not None and not isinstance(action, a.Scroll):
-        assert read is not None
-        assert to_grid(read, layout.scale) == to_grid(written, layout.scale)
-    if isinstance(action, a.Type | a.Answer | a.AskUser):
-        assert type(reply.action) is type(action)
-        assert reply.action.text == action.text
+    assert len(reply.actions) == len(actions)
+    frame = layout.frame(size)
+    for action, read in zip(actions, reply.actions, strict=True):
+        written = a.target_point(action)
+        if written is not None and not isinstance(action, a.Scroll):
+            found = a.target_point(read)
+            assert found is not None
+            assert frame.write(found) == frame.write(written)
+        if isinstance(action, a.Type | a.OpenApp):
+            assert same(action, msgspec.structs.replace(read, **kept(action)))
+        if isinstance(action, a.Answer) and action.text:
+            assert same(action, read)
+
+
+def kept(action: a.Type | a.OpenApp) -> dict[str, Any]:
+    """Return the flags that say nothing: False is as good as unset."""
+    return {"clear": action.clear, "submit": action.submit} if isinstance(action, a.Type) and not action.submit else {}
+
+
+@each_layout
+@given(data=st.data(), size=sizes)
+def test_each_number_of_the_frame_comes_out_again(layout: Layout, data: st.DataObject, size: tuple[int, int]) -> None:
+    """A point on the grid, or on a pixel, is written with that number; nothing is ever written beyond the last one."""
+    frame = layout.frame(size)
+    x, y = (data.draw(st.integers(0, largest)) for largest in frame.largest)
+    turn = Turn(0, (a.Click(point=frame.read(x, y)),), size=size)
+    read = layout.parse(layout.response(turn), size).action
+    assert frame.write(a.target_point(read) or (0, 0)) == [x, y]
+    fraction = data.draw(points)
+    for value, number, span in zip(fraction, frame.write(fraction), frame.span, strict=True):
+        assert abs(number - value * span) <= 0.5 or number == frame.largest[0 if span == frame.span[0] else 1]
+
+
+@pytest.mark.parametrize("scale", [999, 1000])
+def test_every_number_of_a_grid_and_of_common_screens(scale: int) -> None:
+    """All of them, not a draw."""
+    for frame in (coordinates.grid(scale), *(coordinates.pixels(side, side) for side in (720, 1092, 1440, 2408, 3840))):
+        for number in range(frame.largest[0] + 1):
+            assert frame.write(frame.read(number, number)) == [number, number]
+        assert frame.write((1.0, 1.0)) == list(frame.largest)
+        with pytest.raises(ValueError, match="expected x from 0 to"):
+            frame.read(frame.largest[0] + 1, 0)
 
 
 SAYABLE = {
@@ -93,6 +139,11 @@ SAYABLE = {
                "ask_user", "terminate"},
     "qwen3-vl": {"click", "long_press", "drag", "swipe", "scroll", "type", "key", "button", "open_app", "wait",
                  "answer", "terminate"},
+    "qwen3-vl-computer": {"click", "hover", "scroll", "type", "key", "wait", "answer", "terminate"},
+    "qwen2.5-vl": {"click", "long_press", "drag", "swipe", "scroll", "type", "key", "button", "open_app", "wait",
+                   "terminate"},
+    "ui-tars-1.5": {"click", "long_press", "drag", "swipe", "scroll", "type", "key", "button", "open_app", "wait",
+                    "answer", "ask_user", "takeover", "terminate"},
 }  # fmt: skip
 PLAIN: list[a.Action] = [
     a.Click(point=(0.5, 0.5)), a.LongPress(point=(0.5, 0.5)), a.Hover(point=(0.5, 0.5)),
@@ -117,104 +168,167 @@ def test_each_action_type_is_said_or_refused(layout: Layout) -> None:
         str(kind.__struct_config__.tag)
         for kind in a.Action.__args__  # type: ignore[attr-defined]
     }
-    said = {tag(action) for action in PLAIN if layout.refuse(Turn(0, (action,))) is None}
+    said = {tag(action) for action in PLAIN if layout.refuse(Turn(0, (action,), size=SIZE)) is None}
     assert said == SAYABLE[layout.name]
 
 
-CALL = '<tool_call>\n{"name": "mobile_use", "arguments": %s}\n</tool_call>'
-HEADS = {"mai-ui": "<thinking>\nwhy\n</thinking>\n", "qwen3-vl": 'Thought: why\nAction: "Do it"\n'}
+each_tool = pytest.mark.parametrize(
+    "layout", [layout for layout in LAYOUTS.values() if isinstance(layout, ToolCallLayout)], ids=lambda each: each.name
+)
+CALL = '<tool_call>\n{"name": "%s", "arguments": %s}\n</tool_call>'
+HEADS = {
+    "mai-ui": "<thinking>\nwhy\n</thinking>\n",
+    "qwen3-vl": 'Thought: why\nAction: "Do it"\n',
+    "qwen3-vl-computer": "Action: Do it\n",
+    "qwen2.5-vl": "",
+}
+CLICKS = {"qwen3-vl-computer": "left_click"}
 GARBAGE = [
-    "", "{}", "null", "[" * 100_000, '{"action": "click", "coordinate": [1' + "1" * 5000 + ", 2]}",
-    '{"action": "click"}', '{"action": "click", "coordinate": [1.5, 2]}',
-    '{"action": "click", "coordinate": [1, 1000]}',
-    '{"action": "click", "coordinate": [true, 2]}', '{"action": "click", "coordinate": [1, 2, 3]}',
-    '{"action": "click", "coordinate": "1, 2"}', '{"action": "click", "coordinate": [1, 2], "extra": 1}',
-    '{"action": "type", "action": "click", "coordinate": [1, 2]}', '{"action": "type", "text": 5}',
-    '{"action": "type", "text": "\\ud800"}', '{"action": "fly"}', '{"action": ["click"]}',
-    '{"action": "wait", "time": NaN}',
-    '{"action": "wait", "time": Infinity}', '{"action": "wait", "time": 1e999}', '{"action": "wait", "time": -1}',
-    '{"action": "wait", "time": true}', '{"action": "system_button", "button": "Power"}',
-    '{"action": "terminate", "status": "great"}',
+    "", "{}", "null", "[" * 100_000, '{"action": "CLICK", "coordinate": [1' + "1" * 5000 + ", 2]}",
+    '{"action": "CLICK", "coordinate": [1.5, 2]}', '{"action": "CLICK", "coordinate": [1, 9999]}',
+    '{"action": "CLICK", "coordinate": [true, 2]}', '{"action": "CLICK", "coordinate": [1, 2, 3]}',
+    '{"action": "CLICK", "coordinate": "1, 2"}', '{"action": "CLICK", "coordinate": "12"}',
+    '{"action": "CLICK", "coordinate": [1, 2], "extra": 1}',
+    '{"action": "type", "action": "CLICK", "coordinate": [1, 2]}', '{"action": "type", "text": 5}',
+    '{"action": "type"}', '{"action": "type", "text": "\\ud800"}', '{"action": "fly"}', '{"action": ["CLICK"]}',
+    '{"action": "wait", "time": NaN}', '{"action": "wait", "time": Infinity}', '{"action": "wait", "time": 1e999}',
+    '{"action": "wait", "time": -1}', '{"action": "wait", "time": true}',
+    '{"action": "system_button", "button": "Power"}', '{"action": "terminate", "status": "great"}',
+    '{"action": "scroll", "pixels": 0}', '{"action": "scroll", "pixels": 1.5}', '{"action": "key", "keys": []}',
+    '{"action": "key", "keys": [1]}', '{"action": "key", "text": "camera"}',
 ]  # fmt: skip
 
 
-@each_layout
+def read(layout: ToolCallLayout, arguments: str) -> Reply:
+    """Parse a call with these arguments."""
+    arguments = arguments.replace("CLICK", CLICKS.get(layout.name, "click"))
+    return layout.parse(HEADS[layout.name] + CALL % (layout.tool, arguments), SIZE)
+
+
+@each_tool
 @pytest.mark.parametrize("arguments", GARBAGE, ids=lambda text: text[:40])
-def test_a_call_that_is_none_is_refused(layout: Layout, arguments: str) -> None:
+def test_a_call_that_is_none_is_refused(layout: ToolCallLayout, arguments: str) -> None:
     """A call that is none is refused."""
-    text = HEADS[layout.name] + CALL % '{"action": "wait"}'
-    assert isinstance(layout.parse(text).action, a.Wait)
+    assert isinstance(read(layout, '{"action": "wait"}').action, a.Wait)
+    assert a.target_point(read(layout, '{"action": "CLICK", "coordinate": [1, 2]}').action) is not None
     with pytest.raises(GrammarError, match=r"found .*expected"):
-        layout.parse(HEADS[layout.name] + CALL % arguments)
+        read(layout, arguments)
 
 
-@each_layout
+@each_tool
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda head, call: call,
+        lambda head, call: "x" + head + call,
         lambda head, call: head,
         lambda head, call: head + call + "\n",
         lambda head, call: head + call + "\n" + call,
         lambda head, call: " " + head + call,
         lambda head, call: head + "so\n" + call,
-        lambda head, call: head + call.replace("mobile_use", "computer_use"),
+        lambda head, call: head + call.replace("_use", "_abuse"),
         lambda head, call: head + call.replace('"arguments"', '"args"'),
-        lambda head, call: head + call.replace('"mobile_use",', '"mobile_use", "id": 1,'),
+        lambda head, call: head + call.replace('_use",', '_use", "id": 1,'),
         lambda head, call: head + call.replace("\n", ""),
     ],
 )
-def test_anything_around_the_call_is_refused(layout: Layout, spoil: Any) -> None:
+def test_anything_around_the_call_is_refused(layout: ToolCallLayout, spoil: Any) -> None:
     """Anything around the call is refused."""
-    head, call = HEADS[layout.name], CALL % '{"action": "wait"}'
+    head, call = HEADS[layout.name], CALL % (layout.tool, '{"action": "wait"}')
     layout.parse(head + call)
     with pytest.raises(GrammarError):
         layout.parse(spoil(head, call))
 
 
+FRAGMENTS = [
+    *MARKS, *HEADS.values(), "<tool_call>\n", "\n</tool_call>", CALL % ("mobile_use", "{}"), '{"name": "mobile_use"',
+    '"arguments": {', '"action": "click"', '"coordinate": [', "1, 2", "]", "}", ", ", "-", "1e9", "Thought: ",
+    "\nAction: ", "click(", "start_box='", "<|box_start|>(1,2)<|box_end|>", "')", "', ", "wait()", "\n\n",
+    "type(content='", "\\'", "\\x0a", "hotkey(key='", "long_press(", "time='1.0", "finished(content='",
+]  # fmt: skip
+
+
 @each_layout
-@given(
-    text=st.lists(
-        st.sampled_from([*MARKS, *HEADS.values(), "<tool_call>\n", "\n</tool_call>", CALL % "{}",
-                         '{"name": "mobile_use"',
-                         '"arguments": {', '"action": "click"', '"coordinate": [', "1, 2", "]", "}", ", ", "-", "1e9"]),
-        max_size=12,
-    ).map("".join)
-)  # fmt: skip
+@given(text=st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
 def test_fuzz_meets_grammar_errors_only(layout: Layout, text: str) -> None:
     """Fuzz meets grammar errors only."""
     try:
-        reply = layout.parse(text)
+        reply = layout.parse(text, SIZE)
     except GrammarError:
         return
-    assert layout.response(Turn(0, (reply.action,), thought=reply.thought, instruction=reply.instruction)) == text
+    again = Turn(0, reply.actions, thought=reply.thought, instruction=reply.instruction, size=SIZE)
+    assert layout.response(again) == text
 
 
-@each_layout
+@each_tool
 @pytest.mark.parametrize("mark", ["<tool_call>", "</tool_call>"])
-def test_a_text_that_spells_the_tags_is_refused_not_garbled(layout: Layout, mark: str) -> None:
+def test_a_text_that_spells_the_tags_is_refused_not_garbled(layout: ToolCallLayout, mark: str) -> None:
     """A text that spells the tags is refused not garbled."""
-    for turn in (
-        Turn(0, (a.Type(text=f"x{mark}y"),), thought="t"),
-        Turn(0, (a.Wait(),), thought=f"I see {mark} here"),
-    ):
+    turns = [Turn(0, (a.Type(text=f"x{mark}y"),), thought="t")]
+    if layout.thinks:
+        turns.append(Turn(0, (a.Wait(),), thought=f"I see {mark} here"))
+    for turn in turns:
         assert "own" in (layout.refuse(turn) or "")
     assert layout.refuse(Turn(0, (a.Type(text="a < b > c"),), thought="1 < 2")) is None
+
+
+BOX = "<|box_start|>(1,2)<|box_end|>"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "", "wait", "wait(", "wait() ", "wait()\nwait()", "wait()\n\n", "fly()", "Wait()", f"click(start_box='{BOX}'",
+        "click()", "click(start_box='(1,2)')", f"click(start_box='{BOX} ')",
+        f"click(start_box='{BOX.replace('1', '01')}')",
+        f"click(start_box='{BOX.replace('1', '1092')}')", f"click(start_box='{BOX.replace('1', '9' * 5000)}')",
+        f"click(start_box='{BOX}', start_box='{BOX}')", f"click(start_box='{BOX}', end_box='{BOX}')",
+        f"drag(end_box='{BOX}', start_box='{BOX}')", f"drag(start_box='{BOX}',end_box='{BOX}')",
+        "type(content=\"x\")", "type(content='it's')", "type(content='a\nb')", "type(content='\\q')",
+        "type(content='\\x41')", "hotkey(key='')", "hotkey(key=' a')", f"long_press(start_box='{BOX}', time='x')",
+        f"long_press(start_box='{BOX}', time='-1')", f"scroll(start_box='{BOX}', direction='sideways')",
+    ],
+)  # fmt: skip
+def test_ui_tars_is_read_without_mercy(action: str) -> None:
+    """Every deviation is a grammar error, and the same action without it is none."""
+    layout = LAYOUTS["ui-tars-1.5"]
+    layout.parse(f"Thought: t\nAction: click(start_box='{BOX}')\n\nwait()", SIZE)
+    with pytest.raises(GrammarError, match=r"found .*expected"):
+        layout.parse(f"Thought: t\nAction: {action}", SIZE)
+
+
+def test_ui_tars_escapes_what_python_would_stumble_over() -> None:
+    """The call is a Python expression that means the same, which is how the family's agents read it."""
+    layout = LAYOUTS["ui-tars-1.5"]
+    text = "it's \"a\\b\" {\"k\": 'v'}\nzwei\r\tdrei\x00 ')) \n\n中文🙂<|box_start|>(1,2)<|box_end|> Action: x"
+    turn = Turn(0, (a.Type(text=text), a.Type(text="go", submit=True)), thought="t", size=SIZE)
+    said = layout.response(turn)
+    first, second = said.partition("Action: ")[2].split("\n\n")
+    assert ast.literal_eval(first.removeprefix("type(content=").removesuffix(")")) == text
+    assert second == "type(content='go\\n')"
+    assert layout.parse(said).actions == (a.Type(text=text), a.Type(text="go", submit=True))
+    assert [part.type for part in layout.parts(turn)] == ["text"], "spelled control tokens stay text"
 
 
 @each_layout
 def test_several_actions_and_bent_paths_are_refused(layout: Layout) -> None:
     """Several actions and bent paths are refused."""
-    assert layout.refuse(Turn(0, (a.Wait(), a.Wait()))) == ("found 2 actions in one response, expected one call a turn")
+    refused = layout.refuse(Turn(0, (a.Wait(), a.Wait())))
+    one = layout.name != "ui-tars-1.5"  # which has a grammar for several
+    assert refused == ("found 2 actions in one response, expected one call a turn" if one else None)
+    if layout.name == "qwen3-vl-computer":
+        return  # no action has two ends
     straight, bent = ((0.1, 0.1), (0.5, 0.1), (0.9, 0.1)), ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9))
-    for path, refused in ((straight, False), (bent, True)):
+    for path, bad in ((straight, False), (bent, True)):
         for action in (a.Drag(path=path), a.Swipe(start=path[0], end=path[-1], path=path)):
-            assert (layout.refuse(Turn(0, (action,))) is not None) is refused
+            assert (layout.refuse(Turn(0, (action,), size=SIZE)) is not None) is bad
 
 
 def test_a_scroll_moves_the_finger_the_other_way() -> None:
     """A scroll moves the finger the other way."""
-    down = Turn(0, (a.Scroll(point=(0.5, 0.5), direction="down", dy=0.4, unit="page"),))
+    down = Turn(0, (a.Scroll(point=(0.5, 0.5), direction="down", dy=0.4, unit="page"),), size=SIZE)
+    computer = LAYOUTS["qwen3-vl-computer"].response(down)
+    assert '"pixels": -400}' in computer, "the wheel turns down"
+    assert "direction='down'" in LAYOUTS["ui-tars-1.5"].response(down), "the side on which more is shown"
     mai, qwen = (LAYOUTS[name].parse(LAYOUTS[name].response(down)).action for name in ("mai-ui", "qwen3-vl"))
     assert isinstance(mai, a.Swipe)
     assert mai.direction == "up"
@@ -235,16 +349,16 @@ def test_a_scroll_by_nothing_or_too_much_is_no_swipe(travel: dict[str, float]) -
 @given(point=points, dx=st.floats(-0.96, 0.96), dy=st.floats(-0.96, 0.96))
 def test_a_scroll_stays_on_the_screen(layout: Layout, point: a.Point, dx: float, dy: float) -> None:
     """A scroll stays on the screen."""
-    turn = Turn(0, (a.Scroll(point=point, dx=dx, dy=dy, unit="page"),))
+    turn = Turn(0, (a.Scroll(point=point, dx=dx, dy=dy, unit="page"),), size=SIZE)
     if layout.refuse(turn) is None:
-        for x, y in a.points(layout.parse(layout.response(turn)).action):
+        for x, y in a.points(layout.parse(layout.response(turn), SIZE).action):
             assert 0.019 <= x <= 0.981
             assert 0.019 <= y <= 0.981
 
 
 def test_an_unknown_layout_is_named() -> None:
     """An unknown layout is named."""
-    with pytest.raises(ConfigError, match="found 'gpt', expected one of mai-ui, qwen3-vl"):
+    with pytest.raises(ConfigError, match=f"found 'gpt', expected one of {', '.join(LAYOUTS)}".replace(".", r"\.")):
         get("gpt")
 
 
@@ -258,7 +372,7 @@ def test_visible_turns_are_the_last_screens() -> None:
 
 def test_a_reply_outlives_its_screen() -> None:
     """What the user said three steps ago is all that explains what is typed now."""
-    turns = [Turn(n, (a.Wait(),), thought="t", instruction=f"do {n}") for n in range(4)]
+    turns = [Turn(n, (a.Wait(),), thought="t", instruction=f"do {n}", size=SIZE) for n in range(4)]
     turns[1] = msgspec.structs.replace(turns[1], inbound=(Inbound("user_reply", "the code is 1234"),))
     turns[-1] = msgspec.structs.replace(turns[-1], image=0)
     for layout in LAYOUTS.values():
@@ -268,63 +382,3 @@ def test_a_reply_outlives_its_screen() -> None:
             for part in message.content
         ]
         assert sum("the code is 1234" in text for text in said) == 1
-
-
-def english() -> dict[str, Any]:
-    """Return a trajectory with a click, a scroll, a reply of a tool, a text, Back, and the end."""
-    document = build.trajectory("golden-en", 6, goal="Rename the note “Plan” and go back")
-    steps = document["steps"]
-    steps[1]["actions"] = [{"type": "scroll", "point": [0.5, 0.5], "direction": "down", "dy": 320, "unit": "px"}]
-    steps[1]["text"] = {"thought": "The field is further down.\nI scroll.", "instruction": None}
-    steps[2]["inbound"] = [{"kind": "user_reply", "text": "Call it “Plan B”"}]
-    steps[2]["actions"] = [{"type": "click", "point": [0.25, 0.9]}]
-    steps[2]["text"] = {"thought": "The user told me the name, so I tap the field.", "instruction": "Tap the field"}
-    steps[3]["actions"] = [{"type": "type", "text": 'Plan "B"\n<ok>'}]
-    steps[3]["text"] = {"thought": "The field has the focus."}
-    steps[4]["actions"] = [{"type": "button", "name": "back"}]
-    steps[4]["text"] = {"thought": "The name is in; back to the list.", "instruction": "Press Back"}
-    return document
-
-
-def chinese() -> dict[str, Any]:
-    """Return the same in Chinese, shorter, without written instructions."""
-    document = build.trajectory("golden-zh", 5, goal="把备注改为“计划”", lang="zh")
-    steps = document["steps"]
-    steps[1]["actions"] = [{"type": "swipe", "start": [0.5, 0.8], "end": [0.5, 0.3]}]
-    steps[2]["actions"] = [{"type": "type", "text": "计划"}]
-    steps[3]["actions"] = [{"type": "button", "name": "back"}]
-    for number, thought in enumerate(
-        ("点击按钮打开备注。", "需要的内容在下面，向上滑动。", "输入新的名称。", "完成，返回。", "任务完成。")
-    ):
-        steps[number]["text"] = {"thought": thought}
-    return document
-
-
-@each_layout
-def test_the_golden_conversations(layout: Layout, tmp_path: Path) -> None:
-    """Every decision of both trajectories, message by message.
-
-    Checked by hand against the notes on each family: MAI-UI shows at most three screenshots, the reply instead of the
-    third one, keeps all thinking; Qwen3-VL shows one, drops past thinking, tells the steps and the reply in words.
-    """
-    for document in (english(), chinese()):
-        build.write(tmp_path / "in", document)
-    dataset = build.sliced(tmp_path / "in", tmp_path / "out", layout=layout.name, val_fraction=0)
-    found = {"system": None, "samples": {}}
-    for sample in dataset.samples():
-        system, *rest = sample.messages
-        found["system"] = found["system"] or system.content[0].text
-        assert system.content[0].text == found["system"]
-        found["samples"][sample.sample_id] = [
-            [
-                f"{message.role}{' *' if message.loss_weight else ''}",
-                *(part.text or f"<image {part.image}>" for part in message.content),
-            ]
-            for message in rest
-        ]
-    text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
-    file = GOLDEN / f"{layout.name}.json"
-    if os.environ.get("GDP_UPDATE_GOLDEN"):
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    assert json.loads(file.read_text(encoding="utf-8")) == found

@@ -5,12 +5,16 @@ text, tokenised at once, and turns are found again by their control tokens. The 
 a template that puts in a system prompt of its own, or strips something, would be trained otherwise than it is served.
 """
 
+import re
 from collections.abc import Sequence
 
 from pipeline.exceptions import StageError
 from pipeline.records import Message, Part
 
-from .tokens import CONTROL, IGNORED, ChatML, encode
+from .tokens import IGNORED, ChatML, encode
+
+SPELLED = re.compile(r"<\|[a-z_]+\|>")
+"""How the Qwen families spell control tokens."""
 
 
 def check(where: str, messages: Sequence[Message], image_tokens: Sequence[int], chatml: ChatML, template: str) -> None:
@@ -68,11 +72,10 @@ def _harmless(message: Message) -> Message:
     content: list[Part] = []
     for part in message.content:
         text = part.text
-        if text is not None:
+        if text is not None and part.type == "text":
             if message.loss_weight > 0 and not any(earlier.text for earlier in content):
                 text = text.lstrip()
-            for token in (*CONTROL, "<|video_pad|>", "<|vision_pad|>", "<|endoftext|>"):
-                text = text.replace(token, token.replace("|", "¦"))
+            text = SPELLED.sub(lambda match: match[0].replace("|", "¦"), text)
         content.append(Part(part.type, text, part.image))
     return Message(message.role, tuple(content), message.loss_weight)
 

@@ -16,7 +16,7 @@ LEARNED_FROM = 2000
 
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
-    "<|image_pad|>", "<|video_pad|>",
+    "<|image_pad|>", "<|video_pad|>", "<|box_start|>", "<|box_end|>",
 )  # fmt: skip
 MARKS = ("<tool_call>", "</tool_call>", "<think>", "</think>", "<tool_response>", "</tool_response>")
 """Single tokens in Qwen's vocabulary, too, but ordinary text."""

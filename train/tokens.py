@@ -47,6 +47,14 @@ class ChatML:
         """The ids that only this module may write."""
         return frozenset((self.im_start, self.im_end, self.vision_start, self.vision_end, self.image_pad))
 
+    def token_id(self, token: str) -> int:
+        """Return the id of a control token that a layout writes; raises ContractError if the tokenizer has none."""
+        found = self.tokenizer.get_added_vocab().get(token)
+        if found is None:
+            message = f"its tokenizer has no {token}, which the dataset's layout writes"
+            raise ContractError("tokenizer", message, "choose a model of the dataset's family")
+        return int(found)
+
     def text_ids(self, text: str) -> list[int]:
         """Return the ids of plain text; raises StageError if the tokenizer lets text forge a control token."""
         ids = _plain(self.tokenizer, text)
@@ -115,6 +123,9 @@ def _add_message(encoded: Encoded, message: Message, image_tokens: Sequence[int]
             continue
         encoded.add(chatml.text_ids(text), weight)
         text = ""
+        if part.type == "token":
+            encoded.add([chatml.token_id(part.text or "")], weight)
+            continue
         pads = [chatml.image_pad] * image_tokens[part.image or 0]
         encoded.add([chatml.vision_start, *pads, chatml.vision_end], 0)
     encoded.add(chatml.text_ids(text), weight)

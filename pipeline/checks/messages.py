@@ -7,7 +7,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from pipeline.layouts import GrammarError, Layout, render
-from pipeline.records import Message, Sample, Turn
+from pipeline.records import Message, Sample, Turn, joined
 
 from .check import Context, Finding
 
@@ -55,11 +55,17 @@ def _structure(sample: Sample, context: Context) -> Iterator[Finding]:
 
 def _texts(messages: tuple[Message, ...]) -> Iterator[Finding]:
     for number, message in enumerate(messages):
+        for part in joined(message.content, tokens=True):
+            if part.type == "text" and not re.search(r"\w", part.text or ""):
+                yield Finding(f"$.messages[{number}].content", "found an empty text, expected words")
         for place, part in enumerate(message.content):
             path = f"$.messages[{number}].content[{place}].text"
-            if part.type == "text" and not re.search(r"\w", part.text or ""):
-                yield Finding(path, "found an empty text, expected words")
-            if part.text and message.role != "system" and (spelled := SPECIAL.search(part.text)):
+            if (
+                part.type == "text"
+                and part.text
+                and message.role != "system"
+                and (spelled := SPECIAL.search(part.text))
+            ):
                 yield Finding(path, f"found text that spells the control token {spelled[0]}, expected none")
 
 

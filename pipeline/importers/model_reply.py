@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pipeline.layouts.layout import GrammarError
+from pipeline.layouts import GrammarError
 from pipeline.layouts.tool_call import loads
 
 _CLOSED = re.compile(r"\A(.*?)</think(?:ing)?>", re.DOTALL)

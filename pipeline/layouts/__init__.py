@@ -2,15 +2,22 @@
 
 from pipeline.exceptions import ConfigError
 
+from .calls import GrammarError
 from .conversation import check as check_prompts
 from .conversation import render
-from .layout import GrammarError, Layout, Reply, visible_turns
+from .layout import Layout, Reply, visible_turns
 from .mai_ui import MaiUi
+from .qwen2_5_vl import Qwen25VL
 from .qwen3_vl import Qwen3VL
+from .qwen3_vl_computer import Qwen3VLComputer
+from .ui_tars import UiTars15
 
 LAYOUTS: dict[str, Layout] = {
     "mai-ui": MaiUi(),
     "qwen3-vl": Qwen3VL(),
+    "qwen3-vl-computer": Qwen3VLComputer(),
+    "qwen2.5-vl": Qwen25VL(),
+    "ui-tars-1.5": UiTars15(),
 }
 
 __all__ = ["LAYOUTS", "GrammarError", "Layout", "Reply", "check_prompts", "get", "render", "visible_turns"]

@@ -1,15 +1,20 @@
 """The actions that a layout declares: the one list that its prompt prints, its renderer writes and its parser reads."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from .coordinates import Coordinates
-from .layout import GrammarError
 
+Frame = Callable[[], Coordinates]
+"""How points are written; asked only where a call has one, as it may take a size that the turn does not know."""
 Kind = Literal["point", "text", "number", "integer", "keys"]
+
+
+class GrammarError(ValueError):
+    """A response is not in the layout's grammar; the message says what was found and expected."""
 
 
 class Argument(Struct, frozen=True):
@@ -47,28 +52,26 @@ class Calls:
             raise GrammarError(f"found action {name!r}, expected one that the layout declares")
         return call
 
-    def encode(self, name: str, values: Mapping[str, Any], coordinates: Coordinates) -> dict[str, Any]:
+    def encode(self, name: str, values: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
         """Return the arguments as JSON values, in declared order; `values` must be exactly declared ones."""
         call = self._calls[name]
         known = [argument.name for argument in call.arguments]
         assert set(values) <= set(known), f"{name} declares {known}, not {set(values)}"
         assert all(argument.name in values for argument in call.arguments if argument.required)
         return {
-            argument.name: coordinates.write(values[argument.name])
-            if argument.kind == "point"
-            else values[argument.name]
+            argument.name: frame().write(values[argument.name]) if argument.kind == "point" else values[argument.name]
             for argument in call.arguments
             if argument.name in values
         }
 
-    def decode(self, name: object, found: Mapping[str, Any], coordinates: Coordinates) -> dict[str, Any]:
+    def decode(self, name: object, found: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
         """Return the values of a call that was read; raises GrammarError unless they are exactly declared ones."""
         call, left = self.named(name), dict(found)
         values: dict[str, Any] = {}
         for argument in call.arguments:
             value = left.pop(argument.name, None)
             if value is not None:
-                values[argument.name] = READERS[argument.kind](argument, value, coordinates)
+                values[argument.name] = READERS[argument.kind](argument, value, frame)
             elif argument.required:
                 raise GrammarError(f"found no {argument.name}, expected {EXPECTED[argument.kind]}")
         if left:
@@ -76,36 +79,36 @@ class Calls:
         return values
 
 
-def _text(argument: Argument, value: Any, _: Coordinates) -> str:
+def _text(argument: Argument, value: Any, _: Frame) -> str:
     if not isinstance(value, str) or (argument.choices and value not in argument.choices):
         expected = f"one of {', '.join(argument.choices)}" if argument.choices else EXPECTED["text"]
         raise GrammarError(f"found {argument.name} = {value!r}, expected {expected}")
     return value
 
 
-def _number(argument: Argument, value: Any, _: Coordinates) -> float:
+def _number(argument: Argument, value: Any, _: Frame) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise GrammarError(f"found {argument.name} = {value!r}, expected {EXPECTED['number']}")
     return value
 
 
-def _integer(argument: Argument, value: Any, _: Coordinates) -> int:
+def _integer(argument: Argument, value: Any, _: Frame) -> int:
     if type(value) is not int:
         raise GrammarError(f"found {argument.name} = {value!r}, expected {EXPECTED['integer']}")
     return value
 
 
-def _keys(argument: Argument, value: Any, _: Coordinates) -> list[str]:
+def _keys(argument: Argument, value: Any, _: Frame) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(key, str) and key for key in value):
         raise GrammarError(f"found {argument.name} = {value!r}, expected {EXPECTED['keys']}")
     return value
 
 
-def _point(argument: Argument, value: Any, coordinates: Coordinates) -> tuple[float, float]:
+def _point(argument: Argument, value: Any, frame: Frame) -> tuple[float, float]:
     if not isinstance(value, Sequence) or len(value) != 2 or not all(type(number) is int for number in value):
         raise GrammarError(f"found {argument.name} = {value!r}, expected [x, y] of two whole numbers")
     try:
-        return coordinates.read(value[0], value[1])
+        return frame().read(value[0], value[1])
     except ValueError as error:
         raise GrammarError(f"found {error}") from error
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.exceptions import ConfigError
 from pipeline.policy import History, Prompts
-from pipeline.records import Message, Part, Turn
+from pipeline.records import Message, Part, Turn, joined
 
 from .layout import Layout
 
@@ -36,31 +36,38 @@ def render(layout: Layout, history: History, prompts: Prompts, goal: str, turns:
     words = {"goal": goal, "progress": told, "width": str(width), "height": str(height), "apps": apps}
     own = layout.system + (APPS if prompts.apps else "")
     messages = [text_message("system", fill(prompts.system or own, words))]
-    opening = [fill(prompts.user or layout.user, words)]
+    opening = [_opening(prompts.user or layout.user, words, layout.tokens)]
     if history.instruction_at == "own_turn":
-        messages.append(text_message("user", opening.pop()))
+        messages.append(Message("user", opening.pop()))
     if history.older == "assistant_turns":
         for turn in before:
             messages += [text_message("user", layout.reply(reply)) for reply in turn.inbound]
-            messages.append(text_message("assistant", layout.response(turn, thought=history.keep_thought == "all")))
+            messages.append(Message("assistant", layout.parts(turn, thought=history.keep_thought == "all")))
     for position, turn in enumerate(window):
         texts = opening if position == 0 else []
         if position > 0 or not history.summary_source:
-            texts = [*texts, *map(layout.reply, turn.inbound)]
+            texts = [*texts, *((Part("text", text=layout.reply(reply)),) for reply in turn.inbound)]
         messages += _user_turns(history, texts, turn.image)
         thought = turn.loss_weight > 0 or position == len(window) - 1 or history.keep_thought != "none"
-        messages.append(text_message("assistant", layout.response(turn, thought=thought), turn.loss_weight))
+        messages.append(Message("assistant", layout.parts(turn, thought=thought), turn.loss_weight))
     return tuple(messages)
 
 
-def _user_turns(history: History, texts: Sequence[str], image: int | None) -> list[Message]:
+def _opening(template: str, words: Mapping[str, str], tokens: Sequence[str]) -> tuple[Part, ...]:
+    """Return the opening text; the template's own control tokens are parts of their own, those of a goal are text."""
+    pieces = re.split(f"({'|'.join(map(re.escape, tokens))})", template) if tokens else [template]
+    parts = (Part("token", piece) if n % 2 else Part("text", fill(piece, words)) for n, piece in enumerate(pieces))
+    return tuple(part for part in parts if part.text)
+
+
+def _user_turns(history: History, texts: Sequence[tuple[Part, ...]], image: int | None) -> list[Message]:
     """Return a step's user turns: one, unless texts and screenshots never share a turn."""
     shown = [] if image is None else [Part("image", image=image)]
     if history.order == "image_alone":
-        apart = [text_message("user", text) for text in texts]
+        apart = [Message("user", text) for text in texts]
         return [*apart, Message("user", tuple(shown))] if shown else apart
-    said = [Part("text", text="\n".join(texts))] if texts else []
-    return [Message("user", tuple(shown + said if history.order == "image_first" else said + shown))]
+    said = [part for n, text in enumerate(texts) for part in (*([Part("text", "\n")] if n else []), *text)]
+    return [Message("user", joined([*shown, *said] if history.order == "image_first" else [*said, *shown]))]
 
 
 def fill(template: str, words: Mapping[str, str]) -> str:

@@ -9,13 +9,10 @@ from msgspec.structs import replace
 from pipeline.actions import Action
 from pipeline.manifest import Contract
 from pipeline.policy import History
-from pipeline.records import Inbound, Turn
+from pipeline.records import Inbound, Part, Turn
 
+from .calls import Calls, GrammarError
 from .coordinates import Coordinates, grid, pixels
-
-
-class GrammarError(ValueError):
-    """A response is not in the layout's grammar; the message says what was found and expected."""
 
 
 class Reply(Struct, frozen=True):
@@ -47,12 +44,16 @@ class Layout:
     min_pixels: ClassVar[int]
     max_pixels: ClassVar[int]
     """The family's own limits; `gdp slice` chooses a budget between them."""
+    calls: ClassVar[Calls]
+    """The actions, which the prompt lists, the renderer writes and the parser reads."""
     history: ClassVar[History]
     """The policy of the family's agent; a stage may be told otherwise, field by field."""
     thinks: ClassVar[bool] = True
     """Whether responses say the thought."""
     opens_apps: ClassVar[bool] = True
     """Whether there is an action that starts an application by its name."""
+    tokens: ClassVar[tuple[str, ...]] = ()
+    """Control tokens of the vocabulary that responses hold."""
     reply_replaces_image: ClassVar[bool] = False
     """Whether a turn that starts with a reply (of the user, of a tool) shows it instead of the screenshot."""
     system: ClassVar[str]
@@ -80,6 +81,17 @@ class Layout:
     def response(self, turn: Turn, *, thought: bool = True) -> str:
         """Return what the assistant says in this turn; the turn must not be one that `refuse` refuses."""
         raise NotImplementedError
+
+    def parts(self, turn: Turn, *, thought: bool = True) -> tuple[Part, ...]:
+        """Return the response as parts of a message; control tokens that the model writes are parts of their own."""
+        return (Part("text", text=self.response(turn, thought=thought)),)
+
+    def no_call(self, action: Action) -> GrammarError:
+        """Return the reason why there is no call for an action."""
+        kind = type(action).__struct_config__.tag
+        return GrammarError(
+            f"found {kind} with arguments that {self.name} has no call for, expected one of its actions"
+        )
 
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take a response apart; raises GrammarError unless it is exactly what the layout would write.

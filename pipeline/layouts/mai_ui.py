@@ -33,8 +33,7 @@ from pipeline.geometry import straight
 from pipeline.policy import History
 from pipeline.records import Inbound, Turn
 
-from .calls import Argument, Call, Calls
-from .layout import GrammarError
+from .calls import Argument, Call, Calls, GrammarError
 from .tool_call import ToolCallLayout, spells_call
 
 BUTTONS = ("back", "home", "menu", "enter")

@@ -25,8 +25,7 @@ from pipeline.actions import (
 )
 from pipeline.geometry import straight
 
-from .calls import Argument, Call, Calls
-from .layout import GrammarError
+from .calls import Argument, Call, Calls, GrammarError
 from .tool_call import ToolCallLayout
 
 BUTTONS = {"back": "Back", "home": "Home", "menu": "Menu", "recent": "Menu", "enter": "Enter"}

@@ -11,9 +11,9 @@ class knows and its prompt leaves out.
 import json
 
 from pipeline.policy import History
-from pipeline.records import Inbound, Turn
+from pipeline.records import Turn
 
-from .layout import GrammarError
+from .calls import GrammarError
 from .mobile_use import MobileUse, declared
 from .tool_call import loads, one_line, signature, spells_call
 
@@ -82,7 +82,3 @@ class Qwen3VL(MobileUse):
         if not isinstance(instruction, str):
             raise GrammarError(f"found an Action {instruction!r}, expected a sentence in quotes")
         return lines[0].removeprefix("Thought: "), instruction, lines[2]
-
-    def reply(self, inbound: Inbound) -> str:
-        """Return what came back as MobileWorld's agent tells it, be it from a tool or the user."""
-        return f"Tool call result: <tool_response>{inbound.text}</tool_response>"

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 from pipeline.actions import Action
 from pipeline.records import Inbound, Turn
 
-from .calls import Calls
-from .layout import GrammarError, Layout, Reply
+from .calls import Calls, GrammarError
+from .layout import Layout, Reply
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -17,7 +17,6 @@ class ToolCallLayout(Layout):
     """A family that says something and then makes one call. A subclass has its words and its table of actions."""
 
     tool: ClassVar[str]
-    calls: ClassVar[Calls]
 
     def call(self, action: Action) -> tuple[str, dict[str, Any]]:
         """Return the declared call and its values; raises GrammarError where there is none for the action."""
@@ -62,8 +61,12 @@ class ToolCallLayout(Layout):
         thought, instruction, rest = self.read_words(text)
         arguments = unwrap(rest, self.tool)
         name = arguments.pop("action", None)
-        values = self.calls.decode(name, arguments, self.frame(size))
+        values = self.calls.decode(name, arguments, lambda: self.frame(size))
         return Reply((self.action(self.calls.named(name).name, values),), thought, instruction)
+
+    def reply(self, inbound: Inbound) -> str:
+        """Return what came back as MobileWorld's Qwen3-VL agent tells it, be it from a tool or the user."""
+        return f"Tool call result: <tool_response>{inbound.text}</tool_response>"
 
     def json(self, turn: Turn) -> str:
         """Return the call as JSON text."""
@@ -88,14 +91,7 @@ class ToolCallLayout(Layout):
 
     def _arguments(self, turn: Turn) -> dict[str, Any]:
         name, values = self.call(turn.actions[0])
-        return {"action": name, **self.calls.encode(name, values, self.frame(turn.size))}
-
-    def no_call(self, action: Action) -> GrammarError:
-        """Return the reason why an action has no call."""
-        kind = type(action).__struct_config__.tag
-        return GrammarError(
-            f"found {kind} with arguments that {self.name} has no call for, expected one of its actions"
-        )
+        return {"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
 
 
 def signature(tool: str, meaning: str, calls: Calls) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from pipeline.actions import Box
 from pipeline.dataset import Dataset
 from pipeline.describe import sentence
-from pipeline.records import ImageRef, Sample, Turn
+from pipeline.records import ImageRef, Sample, Turn, joined
 from pipeline.screen import label as name_of
 from pipeline.screen import target_element
 from pipeline.tables import StepRow, sample_from_row, step_from_row
@@ -208,7 +208,8 @@ def _conversation(sample: Sample) -> list[dict[str, Any]]:
     turn = len(sample.turns) - answers
     shown = []
     for message in sample.messages:
-        parts = [{"image": part.image} if part.type == "image" else {"text": part.text} for part in message.content]
+        content = joined(message.content, tokens=True)
+        parts = [{"image": part.image} if part.type == "image" else {"text": part.text} for part in content]
         each = {"role": message.role, "weight": message.loss_weight, "parts": parts, "turn": None}
         if message.role == "assistant":
             each["turn"], turn = turn, turn + 1
