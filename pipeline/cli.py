@@ -230,7 +230,12 @@ def import_command(
 @main.command("slice")
 @click.argument("trajectories")
 @output_option
-@click.option("--layout", default="mai-ui", show_default=True, help="Model family: mai-ui or qwen3-vl.")
+@click.option(
+    "--layout",
+    default="mai-ui",
+    show_default=True,
+    help="Model family: mai-ui, qwen3-vl, qwen3-vl-computer, qwen2.5-vl or ui-tars-1.5 (docs/layouts.md).",
+)
 @click.option("--history-images", type=int, help="Screenshots in a sample at most.  [default: the layout's]")
 @click.option(
     "--keep-thought", type=click.Choice(["none", "window", "all"]),

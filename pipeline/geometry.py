@@ -17,6 +17,7 @@ def smart_resize(width: int, height: int, *, factor: int, min_pixels: int, max_p
     size passes the processor unchanged, as a second application changes nothing; both hold if max_pixels is at least
     2 * min_pixels and leaves room for one row of patches, else `pipeline.images` refuses the picture. Rounding is
     Python's (half to even), as in qwen-vl-utils `vision_process.py`; ports that round half up click beside the target.
+    No side is shorter than `factor`, as there; transformers differs for pictures with sides below half of it.
     Raises ValueError where the aspect ratio exceeds 200.
 
     >>> smart_resize(1080, 2400, factor=32, min_pixels=65536, max_pixels=1280 * 32 * 32)

@@ -48,6 +48,7 @@ def find(model: str | None, dataset: Source, run_folder: Path) -> Base:
     """
     agreed = dataset.manifest.contract
     if model is None:
+        tiny.check(agreed)
         made = tiny.build_processor(dataset)
         folder = run_folder / "base"
         tiny.save_model(made, agreed, folder)

@@ -16,9 +16,18 @@ from .tokenizer import VOCABULARY, learn
 
 NAME = "built-in tiny Qwen3-VL (random weights)"
 MODEL_TYPE = "qwen3_vl"
+FAMILY = "qwen3-vl"
 MERGE = 2
 SEED = 20250101
 """Of the random weights: they are one fixed model, whatever the run's seed."""
+
+
+def check(contract: Contract) -> None:
+    """Raise ContractError where the dataset was made for another family: there is no tiny model of that one."""
+    if contract.family != FAMILY:
+        message = f"found a dataset for {contract.family} ({contract.layout}), expected one for {FAMILY}"
+        hint = "name a model of that family with --model, or slice with --layout mai-ui to try the whole chain"
+        raise ContractError(NAME, message, hint)
 
 
 def build_processor(dataset: Source) -> Any:
