@@ -20,7 +20,7 @@ from .layouts import Layout
 from .manifest import Flow
 from .negatives import NEGATIVES, Case, Negative
 from .place import Place, Where
-from .records import Message, Sample
+from .records import Message, Sample, joined
 from .report import StageReport
 from .shards import ShardResult, ShardWriter
 from .stage import Plan, Running, execute
@@ -145,6 +145,9 @@ def _row(dataset: Dataset, sample: Sample, negative: str, rejected: str) -> Row:
 
 def _messages(messages: Sequence[Message]) -> list[Row]:
     return [
-        {"role": each.role, "content": [{"type": part.type, "text": part.text} for part in each.content]}
+        {
+            "role": each.role,
+            "content": [{"type": part.type, "text": part.text} for part in joined(each.content, tokens=True)],
+        }
         for each in messages
     ]

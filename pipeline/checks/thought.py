@@ -1,4 +1,4 @@
-"""Every trained turn says why it acts."""
+"""Every trained turn says why it acts, where the layout's answers have a place for it."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from .check import Context, Finding
 
 def check(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield the decisions that have no thought."""
-    for number, turn in enumerate(sample.turns):
+    for number, turn in enumerate(sample.turns if context.layout.thinks else ()):
         # Spaces and marks that nobody sees are no words.
         if turn.loss_weight > 0 and not re.search(r"\w", turn.thought or ""):
             yield Finding(f"$.turns[{number}].thought", "found no thought, expected the reason for the action")

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from pipeline.actions import Action, Answer, AskUser, CallTool, Frame, Memorize, Unknown, points
 from pipeline.exceptions import ConfigError
 from pipeline.geometry import smart_resize
-from pipeline.layouts.layout import GrammarError
+from pipeline.layouts import GrammarError
 from pipeline.records import Execution, Inbound, Observation, Response, Screenshot, Step, StepText, Trajectory
 
 from . import chat_messages, model_reply
