@@ -17,7 +17,7 @@ from .records import ImageRef, Message
 
 FILE_NAME = "tokenizer.json"
 CONTROL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
-"""Tokens that no text makes: a turn has the first two, a screenshot the others."""
+"""Tokens that no text makes: a turn has the first two, a screenshot the others; layouts may write more."""
 
 CACHED_TEXTS = 4096
 """A turn's texts stand in all samples after it."""
@@ -36,7 +36,7 @@ class TokenCount:
         total = 0
         for message in messages:
             total += 2 + newline + sum(map(self._text, _pieces(message)))
-            total += 2 * sum(part.type == "image" for part in message.content)
+            total += sum({"image": 2, "token": 1}.get(part.type, 0) for part in message.content)
         return total
 
     def images(self, images: Iterable[ImageRef]) -> int:

@@ -72,6 +72,9 @@ CALLS = Calls(
 )
 
 
+CLICKS = {("left", 1): "click", ("left", 2): "left_double", ("right", 1): "right_single"}
+
+
 def _line(call: Call) -> str:
     """Return the call as the prompt shows it."""
     shown = []
@@ -173,9 +176,8 @@ class UiTars15(Layout):
         """Return the declared call and its values; raises GrammarError with the reason where there is none."""
         match action:
             case Click(count=1 | 2, modifiers=()) if action.point is not None:
-                name = {("left", 1): "click", ("left", 2): "left_double", ("right", 1): "right_single"}
-                if (action.button, action.count) in name:
-                    return name[action.button, action.count], {"start_box": action.point}
+                if (action.button, action.count) in CLICKS:
+                    return CLICKS[action.button, action.count], {"start_box": action.point}
             case LongPress(point=point, duration=duration):
                 return "long_press", {"start_box": point, **({} if duration is None else {"time": duration})}
             case Swipe() | Drag() | Scroll():
@@ -193,12 +195,12 @@ class UiTars15(Layout):
                 return "open_app", {"app_name": name}
             case Button(name="home" | "back" as button):
                 return f"press_{button}", {}
+            case Button(name="enter"):
+                return "type", {"content": "\n"}
             case Wait():
                 return "wait", {}
-            case Answer(text=text):
-                return "finished", {"content": text}
-            case Terminate(status="success", text=text):
-                return "finished", {"content": text or ""}
+            case Answer() | Terminate(status="success"):
+                return "finished", {"content": action.text or ""}
             case AskUser() | Takeover() | Terminate(status="failure" | "infeasible"):
                 return "call_user", {}
         raise self.no_call(action)
