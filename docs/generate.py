@@ -36,6 +36,7 @@ TREE = {
     "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",
     "pipeline/errors/": "the kinds of errors, each with what must be true before it is injected",
     "pipeline/safe_zone.py": "where on an element any tap lands on it; `jitter.py` moves clicks within it",
+    "pipeline/augment_variants.py": "other ways to the same goal, proved in `variants.py`",
     "pipeline/crop.py": "parts of screenshots for grounding; their shards in `crop_shard.py`",
     "pipeline/writer/": "thoughts by an OpenAI-compatible server: asked, checked, kept",
     "pipeline/pairs.py": "preference pairs for DPO; `negatives.py`: answers that are wrong for sure",

@@ -105,7 +105,7 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
     keep_apart(source, out)
     dataset = Dataset.open(source)
     manifest, contract = dataset.manifest, dataset.manifest.contract
-    setting = _setting(dataset, config)
+    setting = setting_of(dataset, config.tokenizer)
     weights = {kind: config.weights.get(kind, KINDS[kind].weight) for kind in config.kinds}
     plan = Plan(
         stage="augment-errors",
@@ -136,13 +136,13 @@ def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> S
     return execute(plan, out, tasks, augment_shard, replace(running, workers=workers))
 
 
-def _setting(dataset: Dataset, config: AugmentConfig) -> Setting:
-    """Return what the dataset's samples have in common; raises GdpError where no errors can be added to it."""
+def setting_of(dataset: Dataset, tokenizer: str | None) -> Setting:
+    """Return what the dataset's samples have in common; raises GdpError where none can be added to it."""
     manifest, slicing = dataset.manifest, dataset.manifest.slicing
     if slicing.mode != "step":
         message = f"found samples cut with --mode {slicing.mode}, expected one for each decision"
         raise InputError(dataset.path, message, "gdp slice --mode step makes them")
-    path = None if config.tokenizer is None else find_tokenizer(config.tokenizer)
+    path = None if tokenizer is None else find_tokenizer(tokenizer)
     if slicing.tokenizer != (None if path is None else fingerprint(path)):
         if path is None:
             message = "found none, expected the tokenizer that gdp slice counted this dataset's tokens with"

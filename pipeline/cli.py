@@ -338,6 +338,25 @@ def augment_errors_command(
     finish(Together(report, beside), printed, form=form, quiet=quiet)
 
 
+@main.command("augment-variants")
+@click.argument("dataset")
+@output_option
+@tokenizer_option
+@worker_option
+@shared_options
+def augment_variants_command(
+    *, dataset: str, out: str, tokenizer: str | None, how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool
+) -> None:
+    """Add samples to DATASET of other ways to the same goal.
+
+    Where two recordings of one goal pass the same screens, one may go on as the other did; every step is proved.
+    """
+    from . import augment_variants as stage
+
+    report = stage.run(source_place(dataset), out, how, tokenizer)
+    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+
+
 @main.command("validate")
 @click.argument("dataset", required=False)
 @click.option("-o", "--output", "out", help="New folder or URL for the clean dataset.")

@@ -35,8 +35,8 @@ def planned_cuts(
         drawn = seeds.uniform(seed, "crop", sample.sample_id, "whether") < share
         if not drawn or is_cut(sample.sample_id) or f"{sample.sample_id}{SUFFIX}" in there:
             continue
-        elements = steps[sample.trajectory_id, sample.step_index].observation.elements
-        cut = plan_cut(sample, elements, contract, seed)
+        step = steps.get((sample.trajectory_id, sample.step_index))  # none of what several recordings make up
+        cut = None if step is None else plan_cut(sample, step.observation.elements, contract, seed)
         if cut is None:
             continue
         counts["considered"] += 1

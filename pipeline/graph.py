@@ -112,6 +112,10 @@ class Graph:
         known = {f"{what.replace('_', ' ')}": n for what, n in self.states.counts.items() if n}
         return {**dict(self.coverage), **known}
 
+    def leads(self, before: int, after: int) -> bool:
+        """Tell whether some recording goes in one action from the one state to the other."""
+        return bool(self._edges.get(before, {}).get(after))
+
     def surroundings(self, number: int) -> dict[str, tuple[Surrounding, ...]]:
         """Return, for each trajectory of a shard, what is known of its steps and of its final screen."""
         return {

@@ -12,7 +12,7 @@ MANIFEST = "manifest.json"
 TABLES = ("steps", "images", "samples", "rejected", "train", "val")
 """`train` and `val` are the preference pairs of `--pairs`, a dataset of its own."""
 
-Stage = Literal["slice", "normalize", "augment-errors", "pairs", "validate"]
+Stage = Literal["slice", "normalize", "augment-errors", "augment-variants", "pairs", "validate"]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]

@@ -160,7 +160,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["slice", "IN", "--shard-size", "0"], "--shard-size: found 0"),
     (["slice", "IN", "--system-prompt", "/no/file"], "--system-prompt: found /no/file that cannot be read"),
     (["augment-errors", "D", "--rate", "0.9"], "--rate: found 0.9, expected a share from 0 to 0.5"),
-    (["augment-errors", "D", "--kind", "typo"], "--kind: found 'typo', expected one of labelled, tap_dead"),
+    (["augment-errors", "D", "--kind", "typo"], "--kind: found 'typo', expected one of labelled, "),
     (["augment-errors", "D", "--kind", "labelled", "--no-kind", "labelled"], "--kind: found no kind left"),
 ]
 

@@ -107,9 +107,11 @@ def test_every_reason_is_explained() -> None:
     patterns = (r'guard = "(\w+)"', r'SET_ASIDE = "(\w+)"', r'first (?:=|or) "(\w+)"', r'Refusal\("(\w+)"',
                 r'(?:Image)?Problem\(\s*"(\w+)"', r'return "(\w+)"(?:, |$)', r'= "(history_\w+)"',
                 r'else "(history_\w+)"', r'code, where = "(\w+)"', r'Unmovable\("(\w+)"',
-                r'Refused\(\w+, "(\w+)"', r'Failure\("(\w+)"', r'reason(?:, wait)? = "(\w+)"')  # fmt: skip
+                r'Refused\(\w+, "(\w+)"', r'Failure\("(\w+)"', r'reason(?:, wait)? = "(\w+)"',
+                r'doubt = "(\w+)"', r'"refused: (\w+)"')  # fmt: skip
     places = ("errors/*.py", "engines/*.py", "survey.py", "jitter.py", "safe_zone.py", "negatives.py", "crop.py",
-              "slice_shard.py", "modes/*.py", "images.py", "trajectories.py", "writer/*.py")  # fmt: skip
+              "variants.py", "augment_variants.py", "slice_shard.py", "modes/*.py", "images.py", "trajectories.py",
+              "writer/*.py")  # fmt: skip
     files = [file for place in places for file in (ROOT / "pipeline").glob(place)]
     sources = [file.read_text(encoding="utf-8") for file in files]
     given = {code for source in sources for pattern in patterns for code in re.findall(pattern, source, re.MULTILINE)}
