@@ -98,6 +98,7 @@ class Graph:
         self.coverage: Counter[str] = Counter()
         self._edges: dict[int, dict[int, list[Edge]]] = {}
         self._seen: dict[int, set[bytes]] = {}
+        self._routes: dict[tuple[int, int, int, Split], tuple[Route, ...]] = {}
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Graph":
@@ -129,7 +130,10 @@ class Graph:
             return Surrounding(unchanged=bool(walk.unchanged[index]))
         before = walk.states[index - 1] if index else -1
         after = walk.states[index + 1] if index + 1 < len(walk.states) else -1
-        routes = _routes(self._edges, before, here, after, walk.split) if here in self._edges else ()
+        key = (before, here, after, walk.split)
+        routes = self._routes.get(key)
+        if routes is None:
+            routes = self._routes[key] = _routes(self._edges, *key) if here in self._edges else ()
         return Surrounding(here, bool(walk.unchanged[index]), len(self._seen.get(here, ())), routes)
 
     def _walk(self, dataset: Dataset, number: int) -> None:

@@ -272,7 +272,11 @@ class Message(_Record, frozen=True, omit_defaults=False):
 
 
 class ImageRef(_Record, frozen=True):
-    """Where a sample's screenshot is stored, and its stored size in pixels."""
+    """Where a sample's screenshot is stored, and its stored size in pixels.
+
+    The shard need not be the sample's own: an error may lead to a screen that another trajectory recorded, never to one
+    on the other side of the split.
+    """
 
     sha256: Sha256
     shard: Index

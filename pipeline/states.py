@@ -76,7 +76,7 @@ def tree(observation: Observation) -> list[tuple[object, ...]]:
     width, height = observation.image.width / GRID_PX, observation.image.height / GRID_PX
     return sorted(
         (
-            int(e.bbox[0] * width), int(e.bbox[1] * height), int(e.bbox[2] * width), int(e.bbox[3] * height),
+            *(round(side * unit) for side, unit in zip(e.bbox, (width, height) * 2, strict=True)),
             e.text or "", e.role or "", e.checked is True, e.focused is True, e.enabled is not False,
         )
         for e in observation.elements
