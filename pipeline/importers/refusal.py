@@ -83,4 +83,4 @@ class Refused(Exception):  # noqa: N818 - a finding to be counted, not a failure
 def shortened(value: object, longest: int = 60) -> str:
     """Return a found value as text that fits in a line."""
     text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return (text if len(text) <= longest else text[: longest - 1] + "…") or "an empty text"
