@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import build
 import chaos
 import pytest
 from chaos import World, tree
@@ -156,3 +157,26 @@ def test_no_secret_reaches_the_output(world: World, account: dict[str, str], tmp
     fetch("s3://bucket/secret", tmp_path / "copy", account)
     texts = [path.read_bytes() for path in (tmp_path / "copy").rglob("*") if path.is_file()]
     assert all(b"test-secret" not in data for data in (*texts, done.stderr.encode(), done.stdout.encode()))
+
+
+def test_an_import_from_a_store_to_a_store(account: dict[str, str], tmp_path: Path) -> None:
+    """The same files as on a disk; a second run changes nothing; slice reads them there."""
+    source = tmp_path / "in"
+    build.write(source, build.trajectory("a"))
+    environment = {**os.environ, **account}
+    for file in source.rglob("*.*"):
+        put = "import sys, pathlib; from pipeline.place import Place\nPlace(sys.argv[1]).write(sys.argv[2], "
+        put += "pathlib.Path(sys.argv[3]).read_bytes(), 'test')"
+        name = file.relative_to(source).as_posix()
+        command = [sys.executable, "-c", put, "s3://bucket/import-in", name, str(file)]
+        subprocess.run(command, env={**environment, "PYTHONPATH": str(chaos.ROOT)}, check=True, timeout=60)
+    assert build.gdp("import", "jsonl", source, "-o", tmp_path / "out").returncode == 0
+    for more in ((), (), ("--fresh",)):
+        done = build.gdp(
+            "import", "jsonl", "s3://bucket/import-in", "-o", "s3://bucket/import-out", *more, env=environment
+        )
+        assert (done.returncode, done.stdout) == (0, "s3://bucket/import-out\n"), done.stderr
+    found = fetch("s3://bucket/import-out", tmp_path / "copy", account)
+    assert found == tree(tmp_path / "out")
+    sliced = build.gdp("slice", "-", "-o", tmp_path / "sliced", stdin=done.stdout, env=environment)
+    assert sliced.returncode == 0, sliced.stderr

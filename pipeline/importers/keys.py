@@ -18,10 +18,8 @@ def key_name(name: str) -> str:
     >>> key_name("Control_L"), key_name("Return"), key_name("v")
     ('ctrl', 'enter', 'v')
     """
-    lower = name.strip().lower()
-    if len(name.strip()) == 1:
-        return name.strip()
-    return _NAMES.get(lower, lower)
+    plain = name.strip() or "space"
+    return plain if len(plain) == 1 else _NAMES.get(plain.lower(), plain.lower())
 
 
 def chord(text: str) -> tuple[str, ...]:
