@@ -190,7 +190,7 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
 @click.argument("source", required=False)
 @click.option("-o", "--output", "out", help="New folder or URL for the trajectories.")
 @click.option("--list", "listed", is_flag=True, help="Print the formats, with their options, and stop.")
-@click.option("--scroll-means", help="What moves in the direction that a scroll names: content or finger.")
+@click.option("--scroll-means", help="android-control: what goes the way that a scroll names: content or finger.")
 @click.option("--coordinates", help="qwen-messages: grid-999, grid-1000, pixels, resized-28 or resized-32.")
 @click.option("--processor-max-pixels", metavar="N", help="qwen-messages: max_pixels of the agent's processor.")
 @click.option("--tasks", metavar="FOLDER", help="osworld: the benchmark's examples, for the tasks' texts.")

@@ -12,6 +12,7 @@ import pytest
 from pipeline.checks import CHECKS
 from pipeline.cli import main as gdp
 from pipeline.errors.guards import GUARDS
+from pipeline.importers import REASONS
 from pipeline.records import Trajectory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,14 @@ def test_formats_and_their_refusals_are_those_of_the_importers() -> None:
     for page, name, content in (("formats", "formats", generate.formats()),
                                 ("reasons", "import", generate.import_reasons())):  # fmt: skip
         assert generate.between((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), name) == content
+
+
+def test_every_importer_code_is_given() -> None:
+    """No code of an importer is explained that none can give."""
+    files = [*(ROOT / "pipeline" / "importers").glob("*.py"), ROOT / "pipeline" / "import_trajectories.py"]
+    source = "".join(file.read_text(encoding="utf-8") for file in files if file.name != "refusal.py")
+    pictures = (ROOT / "pipeline" / "images.py").read_text(encoding="utf-8")
+    assert [code for code in REASONS if f'"{code}"' not in source + pictures] == []
 
 
 def test_every_reason_is_explained() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from import_sources import control, control_episode, dump, message, tf_example, tf_records, varint
 from importing import imported, report, rows, trajectories
 
-from pipeline.actions import Button, Click, LongPress, OpenApp, Scroll, Terminate, Type, Unknown, Wait
+from pipeline.actions import Button, Click, LongPress, OpenApp, Scroll, Swipe, Terminate, Type, Unknown, Wait
 from pipeline.importers.protobuf import fields, varints
 from pipeline.importers.refusal import Refused
 from pipeline.importers.tfrecord import example, masked_crc, records
@@ -62,6 +62,15 @@ def test_without_the_appended_end(tmp_path: Path) -> None:
     assert trajectory.final_observation is not None
     shown = [step.observation.image.sha256 for step in trajectory.steps]
     assert trajectory.final_observation.image.sha256 not in shown
+
+
+def test_a_scroll_may_be_read_as_the_fingers(tmp_path: Path) -> None:
+    """If the user says so."""
+    source = control(tmp_path / "in", control_episode(7, [SCROLL]))
+    assert imported("android-control", source, tmp_path / "out", "--scroll-means", "finger").exit_code == 0
+    [trajectory] = trajectories(tmp_path / "out")
+    swipe = trajectory.steps[0].actions[0]
+    assert swipe == Swipe(direction="down", src=swipe.src, frame=swipe.frame)
 
 
 @pytest.mark.parametrize(

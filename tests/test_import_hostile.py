@@ -13,6 +13,7 @@ import test_import_agentnet as agentnet
 import test_import_androidworld as androidworld
 import test_import_mobileworld as mobileworld
 import test_import_osworld as osworld
+import test_import_qwen_messages as messages
 from import_sources import (
     aitz,
     aitz_step,
@@ -38,7 +39,7 @@ POISON: tuple[Any, ...] = (
     10**30, True, [], {}, [[[]]], [1e308, -1e308], "💥" * 50, "NaN", [None, None],
 )  # fmt: skip
 """What a field is replaced with."""
-ROUNDS = 60
+ROUNDS = 40
 """Spoiled copies of each format, spread over fields and poisons."""
 
 
@@ -73,6 +74,11 @@ def _androidworld(root: Path) -> None:
     })  # fmt: skip
 
 
+def _qwen_messages(root: Path) -> None:
+    tap = messages.said(messages.tap(500, 500))
+    messages.log(root, {"id": "a", "goal": "Tap it", "messages": [messages.shown(0, "Tap it"), tap]})
+
+
 def _jsonl(root: Path) -> None:
     build.write(root, build.trajectory("a", 2))
 
@@ -91,6 +97,7 @@ VALID: dict[str, Callable[[Path], object]] = {
     "mobileworld": _mobileworld,
     "osworld": _osworld,
     "androidworld": _androidworld,
+    "qwen-messages": _qwen_messages,
 }
 """How to write a small good source of each format."""
 

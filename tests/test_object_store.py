@@ -160,16 +160,17 @@ def test_no_secret_reaches_the_output(world: World, account: dict[str, str], tmp
 
 
 def test_an_import_from_a_store_to_a_store(account: dict[str, str], tmp_path: Path) -> None:
-    """The same files as on a disk; a second run changes nothing; slice reads them there."""
+    """The same files as on a disk, also when it starts over; slice reads them there."""
     source = tmp_path / "in"
     build.write(source, build.trajectory("a"))
     environment = {**os.environ, **account}
-    for file in source.rglob("*.*"):
-        put = "import sys, pathlib; from pipeline.place import Place\nPlace(sys.argv[1]).write(sys.argv[2], "
-        put += "pathlib.Path(sys.argv[3]).read_bytes(), 'test')"
-        name = file.relative_to(source).as_posix()
-        command = [sys.executable, "-c", put, "s3://bucket/import-in", name, str(file)]
-        subprocess.run(command, env={**environment, "PYTHONPATH": str(chaos.ROOT)}, check=True, timeout=60)
+    put = (
+        "import sys, pathlib; from pipeline.place import Place; root = pathlib.Path(sys.argv[1])\n"
+        "for file in root.rglob('*.*'):\n"
+        "    Place(sys.argv[2]).write(file.relative_to(root).as_posix(), file.read_bytes(), 'test')"
+    )
+    command = [sys.executable, "-c", put, str(source), "s3://bucket/import-in"]
+    subprocess.run(command, env={**environment, "PYTHONPATH": str(chaos.ROOT)}, check=True, timeout=60)
     assert build.gdp("import", "jsonl", source, "-o", tmp_path / "out").returncode == 0
     for more in ((), (), ("--fresh",)):
         done = build.gdp(

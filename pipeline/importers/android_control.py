@@ -1,10 +1,12 @@
 """`android-control`: AndroidControl's TFRecord files, an episode a record, read without TensorFlow.
 
 N actions and N + 1 screenshots: the last screen follows the last action. Points are pixels of the step's screenshot, x
-first. `scroll` names the way the content goes, and nothing else: where the finger was and how far it went was not
-kept. `input_text` types only, `type` clicks, types and presses Enter. Every episode was demonstrated to its end, but
-no action says so: `--finish add` (the default) appends one that is marked as made up. Source:
-github.com/google-research/ google-research, android_control/README.md. Not tried on the real release.
+first. `scroll` says a direction and nothing else: where the finger was and how far it went was not kept. It is the way
+the content goes; because users keep finding it the wrong way round, `--scroll-means finger` reads it as the finger's.
+`input_text` types only, `type` clicks, types and presses Enter. Every episode was demonstrated to its end, but no
+action says so: `--finish add` (the default) appends one that is marked as made up. Source:
+github.com/google-research/google-research, android_control/README.md, issue 2126; github.com/bytedance/UI-TARS issue
+75. Not tried on the real release.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from pipeline.actions import (
     LongPress,
     OpenApp,
     Scroll,
+    Swipe,
     Terminate,
     Type,
     Unknown,
@@ -64,7 +67,10 @@ class AndroidControl:
     lost = "nothing that the release has; a scroll's start and distance were never recorded"
     tried_on = "files in the documented form; not on the real release"
     files = ("android_control-*", "*.tfrecord", "*.tfrecord.gz")
-    options = (Option("finish", "append the missing `terminate` on the last screen, or not", ("add", "none"), "add"),)
+    options = (
+        Option("finish", "append the missing `terminate` on the last screen, or not", ("add", "none"), "add"),
+        Option("scroll_means", "what goes the way that `scroll` names", ("content", "finger"), "content"),
+    )
 
     def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
         """Yield an episode for each record."""
@@ -75,7 +81,7 @@ class AndroidControl:
                 with source.open(file) as opened:
                     for number, data in enumerate(records(opened), start=1):
                         try:
-                            yield _episode(source, file, number, data, splits, finish=options["finish"] == "add")
+                            yield _episode(source, file, number, data, splits, options)
                         except Refused as refused:
                             yield refused.at("trajectory", file, f"record {number}")
             except Refused as refused:
@@ -97,7 +103,7 @@ def _splits(source: SourceFolder) -> Generator[Refusal, None, dict[int, str]]:
 
 
 def _episode(
-    source: SourceFolder, file: str, number: int, data: bytes, splits: Mapping[int, str], *, finish: bool
+    source: SourceFolder, file: str, number: int, data: bytes, splits: Mapping[int, str], options: Mapping[str, str]
 ) -> Episode:
     features = example(data)
     (episode,) = _ints(features, "episode_id", 1)
@@ -124,12 +130,14 @@ def _episode(
     def make(index: int, act: bytes) -> Step:
         observation, frame = observe(index)
         text = StepText(instruction=instructions[index].strip() or None)
-        return Step(index=index, observation=observation, actions=(_action(act, frame),), text=text)
+        return Step(
+            index=index, observation=observation, actions=(_action(act, frame, options["scroll_means"]),), text=text
+        )
 
     places = (f"record {number}, action {index}" for index in range(len(acts)))
     steps, refusals = steps_of(file, zip(places, acts, strict=True), make)
     final, _ = observe(len(acts)) if not refusals else (None, None)
-    if finish and final is not None:
+    if options["finish"] == "add" and final is not None:
         done = Terminate(status="success", synth=True)
         steps, final = (*steps, Step(index=len(steps), observation=final, actions=(done,))), None
     return Episode(
@@ -151,10 +159,13 @@ def _episode(
     )
 
 
-def _action(data: bytes, frame: Frame) -> Action:
+def _action(data: bytes, frame: Frame, scroll_means: str) -> Action:
     src = data.decode("utf-8", "replace")
     act: _Act = decode(data, _Act)
-    return replace(_meaning(act, frame), src=src, frame=frame)
+    action = _meaning(act, frame)
+    if isinstance(action, Scroll) and scroll_means == "finger":
+        action = Swipe(direction=action.direction)
+    return replace(action, src=src, frame=frame)
 
 
 def _meaning(act: _Act, frame: Frame) -> Action:

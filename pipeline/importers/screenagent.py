@@ -163,7 +163,7 @@ def _moves(task: list[tuple[str, _Reply]]) -> tuple[list[_Move], list[str], _Rep
     plan: list[str] = []
     last = None
     for file, reply in task:
-        kinds = {act.get("action_type") for act in reply.actions if isinstance(act, dict)}
+        kinds = {str(act.get("action_type")) for act in reply.actions if isinstance(act, dict)}
         if kinds & _THOUGHT:
             plan = [str(act.get("element")) for act in reply.actions if isinstance(act, dict)]
         elif kinds & _JUDGED:
