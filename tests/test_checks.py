@@ -205,6 +205,14 @@ def test_a_thought_said_over_and_over(tmp_path: Path) -> None:
     assert found("thought_repeated", samples, about) == [f"t{n}/0001" for n in range(4)]
 
 
+def test_a_layout_without_thoughts_wants_none(good: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recordings without thoughts can be learned where responses do not say one."""
+    about, sample = context(good), turned(next(iter(good.samples())), thought=None)
+    assert list(CHECKS["thought"].find(sample, about))
+    monkeypatch.setattr(type(about.layout), "thinks", False)
+    assert not list(CHECKS["thought"].find(sample, about))
+
+
 def test_two_controls_at_the_point(tmp_path: Path) -> None:
     """A floating button over a row is ambiguous, a button within a card is not."""
     document = build.trajectory("over")
