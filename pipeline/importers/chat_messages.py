@@ -112,7 +112,7 @@ def _parts(content: Any, images: Iterator[str] | None) -> Iterator[tuple[str, st
     for part in [] if content is None else content if isinstance(content, list) else [content]:
         if isinstance(part, str):
             part = {"type": "text", "text": part}
-        kind = part.get("type") if isinstance(part, dict) else None
+        kind = str(part.get("type")) if isinstance(part, dict) else None
         value = None
         if kind in {"text", "input_text", "output_text"}:
             value = part.get("text")
