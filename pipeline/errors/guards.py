@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.actions import OPPOSITE, Action, Browser, Button, Point, Scroll
+from pipeline.describe import same_goal
 from pipeline.graph import Route
 from pipeline.records import Element, ScrollState
 from pipeline.states import CLOCKS, is_tree, short_role
@@ -142,6 +143,14 @@ def irreversible(text: str) -> bool:
     return _speaks_of_harm(text)
 
 
+# Of a name on the screen and the goal: (text, goal).
+
+
+def goal_names_it(text: str, goal: str) -> bool:
+    """Tell whether the goal names the element: then it need not be wrong."""
+    return same_goal(text) in same_goal(goal)
+
+
 # Of a place on the screen: (scene, number of the element that is tapped, or None, point).
 
 
@@ -260,6 +269,11 @@ def other_side(route: Route, split: str) -> bool:
     return route.edge.split != split
 
 
+def on_the_path(episode: Episode, route: Route) -> bool:
+    """Tell whether the trajectory itself visits the screen: then going there need not be wrong."""
+    return any(around.state == route.edge.state for around in episode.surroundings)
+
+
 def return_not_proved(route: Route) -> bool:
     """Tell whether no recording returns from the wrong screen to exactly this one."""
     return not route.returns
@@ -336,6 +350,8 @@ GUARDS: dict[str, Guard] = {
         scroll_not_exact,
         onward_not_proved,
         other_side,
+        on_the_path,
+        goal_names_it,
         not_at_edge,
         back_not_proved,
         return_not_proved,

@@ -56,6 +56,10 @@ class WrongElement(Injected):
             return Refusal("toggles")
         if forbids("irreversible", aim[1]):
             return Refusal("irreversible")
+        if forbids("goal_names_it", aim[1], scene.step.goal):
+            return Refusal("goal_names_it")
+        if forbids("on_the_path", episode, route):
+            return Refusal("on_the_path")
         if forbids("return_not_proved", route):
             return Refusal("return_not_proved")
         if forbids("other_side", route, episode.steps[0].split):

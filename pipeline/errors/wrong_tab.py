@@ -40,6 +40,9 @@ class WrongTab(Injected):
             tab = _tab(episode, index, route)
             if tab is None:
                 continue
+            if forbids("goal_names_it", tab, scene.step.goal) or forbids("on_the_path", episode, route):
+                first = "on_the_path" if forbids("on_the_path", episode, route) else "goal_names_it"
+                continue
             right = next((e for e in route.onward if isinstance(e.action, Click) and e.name == scene.target_name), None)
             if forbids("onward_not_proved", route) or right is None:
                 first = "onward_not_proved"
