@@ -17,7 +17,7 @@ from .geometry import centre, contains
 from .layouts import Layout
 from .records import Element, Sample
 from .safe_zone import Unmovable, safe_zone
-from .screen import hit, interactive
+from .screen import ancestors, hit, interactive
 from .tables import StepRow, to_json
 
 RECORDED = "recorded_point"
@@ -116,11 +116,17 @@ def _new_point(
 def _target(elements: Sequence[Element], click: Click, width: int, height: int) -> int | None:
     """Return the number of the element that is clicked; where the recording names a box, of the one that has it."""
 
-    def is_it(element: Element) -> bool:
+    def named(element: Element) -> bool:
         sides = zip(element.bbox, click.bbox or element.bbox, (width, height) * 2, strict=True)
-        return interactive(element) and all(abs(a - b) * length <= SAME_BOX_PX for a, b, length in sides)
+        return all(abs(a - b) * length <= SAME_BOX_PX for a, b, length in sides)
+
+    def taker(number: int) -> Element | None:
+        """Return what takes a tap on the element: itself, or the nearest around it that takes any."""
+        return next((e for e in (elements[number], *ancestors(elements, number)) if interactive(e)), None)
 
     if click.bbox is not None and click.point is not None and not contains(click.bbox, click.point):
-        return next((n for n, element in enumerate(elements) if is_it(element)), None)
+        return next((n for n, element in enumerate(elements) if named(element) and taker(n)), None)
     found = None if click.point is None else hit(elements, click.point)
-    return next((n for n, e in enumerate(elements) if e is found and is_it(e)), None)
+    if click.bbox is None or found is None:
+        return next((n for n, element in enumerate(elements) if element is found), None)
+    return next((n for n, element in enumerate(elements) if named(element) and taker(n) is found), None)

@@ -2,7 +2,8 @@
 
 The zone is the element's box less a margin of max(2 px, 10 %) a side, within the viewport and within what scrolls it,
 without its corners where they may be rounded, and without all that lies on it: children that take taps themselves and
-elements that may cover it. Boxes are half open, as a real hit test is. Lengths are pixels of the recorded screenshot.
+elements that may cover it: where the recording does not say what is on top, all that are not around it. Boxes are half
+open, as a real hit test is. Lengths are pixels of the recorded screenshot.
 """
 
 import math
@@ -23,6 +24,8 @@ MARGIN_PX, MARGIN_SHARE = 2.0, 0.1
 SPREAD = 0.25
 """Standard deviation of the drawn points, as a share of the element's extent: about that of human taps."""
 TRIES = 64
+FOUND = frozenset({"human", "ocr", "sam"})
+"""Sources of elements that were found in the picture, so that others may be missing."""
 
 _Span = tuple[float, float]
 
@@ -88,8 +91,9 @@ class Zone(Struct, frozen=True):
 def safe_zone(elements: Sequence[Element], target: int, width: int, height: int) -> Zone | Unmovable:
     """Return where a tap surely lands on element number `target` of a screen of `width` by `height` pixels."""
     element = elements[target]
-    if element.topmost is not True:  # covered, or nobody says
-        return Unmovable("covered")
+    complete = not any(each.source in FOUND for each in elements)
+    if element.topmost is False or (element.topmost is None and not complete):
+        return Unmovable("covered")  # by what is known, or by what was not found
     visible, clipped = _visible(elements, target, width, height)
     across, down = visible[2] - visible[0], visible[3] - visible[1]
     if min(across, down) < SMALLEST - 1e-6:
@@ -148,8 +152,8 @@ def _holes(elements: Sequence[Element], target: int, width: int, height: int) ->
             passes_on = other.clickable is False and not interactive(other) and not other.long_clickable
             if passes_on and not other.wired:
                 continue
-        elif _holds(box, own) or _beneath(elements, number, target):  # what covered all of it would cover its centre
-            continue
+        elif element.topmost and (_holds(box, own) or _beneath(elements, number, target)):
+            continue  # what covered all of it would cover its centre
         yield (box[0] - MARGIN_PX, box[1] - MARGIN_PX, box[2] + MARGIN_PX, box[3] + MARGIN_PX)
 
 

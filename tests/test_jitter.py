@@ -93,9 +93,23 @@ def test_errors_are_made_of_the_recorded_clicks(tmp_path: Path) -> None:
         assert RECORDED not in sample.provenance
 
 
+def test_the_recording_may_name_a_part_of_the_target(tmp_path: Path) -> None:
+    """A text that passes taps on to the row around it: the point stays within the text."""
+
+    def text_of_row(step: dict[str, Any]) -> None:
+        if step["actions"][0]["type"] == "click":
+            step["actions"][0].update(point=[0.3, 0.64], bbox=[0.1, 0.62, 0.5, 0.66])
+
+    dataset(tmp_path, text_of_row)
+    found = build.augmented(tmp_path / "d", tmp_path / "out", rate=0, jitter=1.0)
+    assert found.manifest.details["jitter"] == {"considered": 10, "made": 10, "truthful": 10}
+    assert all(contains((0.1, 0.62, 0.5, 0.66), click.point or (0, 0)) for _, click in clicks(found).values())
+    assert build.validated(tmp_path / "out").manifest.rejected.get("coordinates") is None
+
+
 CHANGES: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
     ("no_elements", lambda step: step["observation"].update(elements=[])),
-    ("covered", lambda step: step["observation"]["elements"][2].pop("topmost")),
+    ("covered", lambda step: step["observation"]["elements"][2].update(topmost=None, source="ocr")),
     ("target_unclear", lambda step: step["observation"]["elements"][2].update(bbox=[0.3, 0.4, 0.9, 0.5])),
     ("target_unclear", lambda step: step["observation"]["elements"][2].update(clickable=False)),
     ("small", lambda step: _thin(step)),

@@ -181,10 +181,22 @@ def test_what_a_sheet_covers_does_not_cover_its_buttons(
     assert any(abs(hole[1] - row_top) < 1 for hole in holes) is left_out
 
 
+@pytest.mark.parametrize("parent", [None, 0])
+def test_where_nobody_says_what_is_on_top_everything_may_be(parent: int | None) -> None:
+    """But what the tree puts around the element; a banner over half of it leaves the other half."""
+    page, banner = Element(bbox=(0, 0, 1, 1)), Element(bbox=box(0, 0, 400, 250))
+    button = msgspec.structs.replace(BUTTON, topmost=None, parent=parent)
+    points = taps(zone(page, button, banner, target=1))
+    assert bool(points) is (parent is not None)
+    assert all(point[1] * HEIGHT > 252 for point in points)
+    alone = msgspec.structs.replace(BUTTON, topmost=None)
+    assert any(point[1] * HEIGHT < 250 for point in taps(zone(alone)))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"topmost": None}, "covered"),
+        ({"topmost": None, "source": "ocr"}, "covered"),
         ({"topmost": False}, "covered"),
         ({"bbox": box(10, 10, 21, 100)}, "small"),
         ({"bbox": box(10, 10, 100, 21)}, "small"),
