@@ -1,7 +1,7 @@
 """Write the parts of the documentation that the program itself knows: `make docs`. tests/test_docs.py compares them.
 
 - docs/cli.md: the help of every command; docs/checks.md: the table of checks.
-- docs/resolution.md: its tables (`resolution.py`).
+- docs/layouts.md (`layout_page.py`); docs/resolution.md: its tables (`resolution.py`).
 - docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
 - README.md: the file tree, and the output of the first three stages on sample_data.
 """
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import click
+import layout_page
 import resolution
 
 from pipeline.cli import main as gdp
@@ -143,6 +144,7 @@ def resolution_page() -> str:
 def main() -> None:
     """Write everything."""
     (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    (ROOT / "docs" / "layouts.md").write_text(layout_page.page(), encoding="utf-8")
     (ROOT / "docs" / "resolution.md").write_text(resolution_page(), encoding="utf-8")
     for page, name, content in (("formats", "formats", formats()), ("reasons", "import", import_reasons())):
         file = ROOT / "docs" / f"{page}.md"

@@ -4,15 +4,18 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 import pytest
 
+from pipeline.actions import Action, KeyUp, MouseUp
 from pipeline.checks import CHECKS
 from pipeline.cli import main as gdp
 from pipeline.errors.guards import GUARDS
 from pipeline.importers import REASONS
+from pipeline.layouts import LAYOUTS
 from pipeline.records import Trajectory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +35,16 @@ def test_the_page_of_checks_has_them_all() -> None:
     """docs/checks.md holds the table that `make docs` writes."""
     page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     assert generate.between(page, "checks") == generate.checks()
+
+
+def test_the_page_on_layouts_is_what_they_do() -> None:
+    """docs/layouts.md is what `make docs` writes; its table names every action type; the help names every layout."""
+    assert generate.layout_page.page() == (ROOT / "docs" / "layouts.md").read_text(encoding="utf-8")
+    shown = {type(action) for actions in generate.layout_page.ACTIONS.values() for action in actions}
+    pairs = {KeyUp, MouseUp}  # each in the row of its counterpart
+    assert shown | pairs == set(get_args(Action))
+    option = next(option for option in gdp.commands["slice"].params if option.name == "layout")
+    assert all(f"{name}" in (getattr(option, "help", None) or "") for name in LAYOUTS)
 
 
 def test_the_tables_on_resolution_are_computed() -> None:
@@ -84,6 +97,7 @@ def test_links_lead_somewhere() -> None:
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
         ROOT / "docs" / "formats.md",
+        ROOT / "docs" / "layouts.md",
         ROOT / "sample_data" / "README.md",
     ):
         for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from pipeline import layouts
+
 CARD = """\
 ---
 base_model: {base}
@@ -21,8 +23,8 @@ tags: [lora, gui-agent, gdp]
 - loss per trained token on the val split: {eval_start:.4f} before, {eval_best:.4f} after (step {best_step})
 - LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers of the language model; everything else is the base's
 
-Serve it under the same contract: screenshots within that pixel budget, messages in the layout `{layout}`, coordinates
-{coordinates}.
+Serve it under the same contract: at most {shown} screenshots within that pixel budget, messages in the layout `{layout}`,
+coordinates {coordinates}.
 
 The system prompt, {whose}:
 
@@ -59,8 +61,17 @@ def render(facts: dict[str, Any]) -> str:
     words = {
         "what": DEMO if facts["demo"] else "A supervised fine-tune of a GUI agent on recorded trajectories.",
         "coordinates": grid if contract["coordinates"] == "grid" else pixels,
+        "shown": contract["history"]["image_window"],
         "load": facts["base"],
-        "whose": OWN if facts["prompts"]["system"] is None else GIVEN,
+        "whose": _whose(facts),
         "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", facts["system"])), default=0)),
     }
     return CARD.format(**{**contract, **facts, **words})
+
+
+def _whose(facts: dict[str, Any]) -> str:
+    """Return who worded the system prompt, and that it states a size where it does."""
+    template = facts["prompts"]["system"]
+    whose = OWN if template is None else GIVEN
+    sized = "{width}" in (template or layouts.get(facts["contract"]["layout"]).system)
+    return f"{whose} (the size in it is that of each sample's current screenshot)" if sized else whose
