@@ -23,8 +23,9 @@ tags: [lora, gui-agent, gdp]
 - loss per trained token on the val split: {eval_start:.4f} before, {eval_best:.4f} after (step {best_step})
 - LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers of the language model; everything else is the base's
 
-Serve it under the same contract: at most {shown} screenshots within that pixel budget, messages in the layout `{layout}`,
-coordinates {coordinates}.
+Serve it under the same contract: at most {shown} screenshots within that pixel budget, messages in the layout \
+`{layout}`, coordinates
+{coordinates}.
 
 The system prompt, {whose}:
 
