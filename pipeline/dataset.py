@@ -39,8 +39,11 @@ class Dataset:
         self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray[Any]] = OrderedDict()
 
     @classmethod
-    def open(cls, where: Where) -> "Dataset":
-        """Open the dataset in a folder or URL; raises InputError if there is none or its manifest is broken."""
+    def open(cls, where: Where, *, pairs: bool = False) -> "Dataset":
+        """Open the dataset in a folder or URL; raises InputError if there is none or its manifest is broken.
+
+        Preference pairs are a dataset that no stage reads: only `pairs` opens one.
+        """
         place = Place.of(where)
         try:
             data = place.read(MANIFEST)
@@ -59,6 +62,9 @@ class Dataset:
         except msgspec.DecodeError as error:
             where_ = f"{place}/{MANIFEST}"
             raise InputError(where_, f"found {error}, expected a manifest", "run the stage again") from error
+        if manifest.stage == "pairs" and not pairs:
+            hint = "DPO trainers read them; stages read the dataset that they were made beside"
+            raise InputError(str(place), "found preference pairs, expected samples", hint)
         return cls(place, manifest)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -105,7 +105,7 @@ def execute(
                 for result in results:
                     run.note(result)
             run.finish(_manifest(plan, identity, [run.done[task.number] for task in every]))
-    return StageReport.of(Dataset.open(out))
+    return StageReport.of(Dataset.open(out, pairs=plan.stage == "pairs"))
 
 
 def ask(name: str, tasks: Sequence[Task], work: Callable[[Task], Answer], running: Running) -> list[Answer]:

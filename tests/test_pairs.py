@@ -15,7 +15,7 @@ from pipeline import pairs
 from pipeline.actions import Action, Click, LongPress, Terminate, Type, Wait
 from pipeline.dataset import Dataset
 from pipeline.errors import Episode, Refusal
-from pipeline.exceptions import ConfigError, OutputError
+from pipeline.exceptions import ConfigError, InputError, OutputError
 from pipeline.geometry import contains, distance
 from pipeline.negatives import NEGATIVES, Case, Negative
 from pipeline.records import Element, ImageRef, Label, Observation, Screenshot, StepText
@@ -154,7 +154,7 @@ def made(source: Path, out: Path, **options: Any) -> Dataset:
     """Write the pairs in this process."""
     with build.in_process():
         pairs.run(source, out, options.pop("seed", 0), Running(**options))
-    return Dataset.open(out)
+    return Dataset.open(out, pairs=True)
 
 
 def test_the_columns_are_those_that_trl_reads(source: Path, tmp_path: Path) -> None:
@@ -208,6 +208,8 @@ def test_pairs_survive_as_datasets_do(source: Path, tmp_path: Path) -> None:
     assert build.tree(tmp_path / "a") != build.tree(Path(made(source, tmp_path / "c", seed=1).path))
     with pytest.raises(ConfigError, match="inside the input"):
         made(source, source / "pairs")
+    with pytest.raises(InputError, match="found preference pairs, expected samples"):
+        Dataset.open(tmp_path / "a")
 
 
 def test_the_command_line(source: Path, tmp_path: Path) -> None:
