@@ -53,6 +53,17 @@ class Plan(Struct, frozen=True):
         return {"factor": self.factor, "min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
 
 
+class Resized(Struct, frozen=True):
+    """A screenshot's pixels at the size at which it is stored."""
+
+    pixels: Image.Image
+    kept: tuple[bytes, ImageFormat] | None
+    """The file itself, where it passes unchanged."""
+    source_sha256: str
+    source_width: int
+    source_height: int
+
+
 class Stored(Struct, frozen=True):
     """A screenshot as it is stored; `source_*` describe the file that it came from."""
 
@@ -130,12 +141,16 @@ def decode(data: bytes) -> Image.Image:
         raise _broken(str(error)) from error
 
 
-def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | None = None) -> Stored:
-    """Bring a screenshot to the size that the model's processor would choose.
+def prepare(data: bytes, width: int, height: int, plan: Plan) -> Stored:
+    """Bring a screenshot to the size that the model's processor would choose; raises ImageProblem.
 
-    `width` and `height` are what the record claims, in pixels; `sha256` is the data's, where it is known already. A
-    picture that has the right size keeps its bytes. Raises ImageProblem.
+    `width` and `height` are what the record claims, in pixels. A picture that has the right size keeps its bytes.
     """
+    return finish(resize(data, width, height, plan, hashlib.sha256(data).hexdigest()), plan)
+
+
+def resize(data: bytes, width: int, height: int, plan: Plan, sha256: str) -> Resized:
+    """Do the first and longer part of `prepare`, in which other threads may run; `sha256` is the data's."""
     try:
         announced = header(data)
         picture = engines.get(plan.engine).open(data, announced)
@@ -144,15 +159,22 @@ def prepare(data: bytes, width: int, height: int, plan: Plan, *, sha256: str | N
             found, expected = f"{picture.size[0]}x{picture.size[1]}", f"{width}x{height} as recorded"
             raise ImageProblem("image_size", f"found {found}, expected {expected}")
         size = final_size(width, height, plan)
-        source = sha256 or hashlib.sha256(data).hexdigest()
         pixels = picture.pixels(size)
     except UnreadableError as error:
         raise _broken(str(error)) from error
-    seen = fingerprint(pixels)
-    if size == picture.size and picture.faithful:
-        return Stored(data, source, picture.faithful, source, width, height, seen)
-    encoded = encode(pixels, plan.format, plan.quality)
-    return Stored(encoded, hashlib.sha256(encoded).hexdigest(), plan.format, source, width, height, seen)
+    kept = None if size != picture.size or picture.faithful is None else (data, picture.faithful)
+    return Resized(pixels, kept, sha256, width, height)
+
+
+def finish(picture: Resized, plan: Plan) -> Stored:
+    """Do the rest of `prepare`."""
+    source = (picture.source_sha256, picture.source_width, picture.source_height)
+    seen = fingerprint(picture.pixels)
+    if picture.kept is not None:
+        data, form = picture.kept
+        return Stored(data, picture.source_sha256, form, *source, seen)
+    data = encode(picture.pixels, plan.format, plan.quality)
+    return Stored(data, hashlib.sha256(data).hexdigest(), plan.format, *source, seen)
 
 
 def final_size(width: int, height: int, plan: Plan) -> Size:

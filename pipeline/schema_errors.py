@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
-
-from jsonschema import Draft202012Validator, ValidationError
-from referencing import Registry, Resource
+from typing import TYPE_CHECKING, Any
 
 import schemas
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
 
 ALIASES = {"tap": "click", "press": "click", "input": "type", "input_text": "type", "finish": "terminate"}
 """What other formats call our actions."""
@@ -19,8 +19,12 @@ LONGEST = 60
 
 
 @cache
-def validator(name: str) -> Draft202012Validator:
+def validator(name: str) -> "Draft202012Validator":
     """Return the validator of one of our schemas, references between them resolved without any network."""
+    # Here, because a good document never needs them, and they take as long to import as three screenshots to slice.
+    from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
+
     resources = [Resource.from_contents(schemas.load(each)) for each in schemas.NAMES]
     registry: Registry[Any] = Registry().with_resources((r.id() or "", r) for r in resources)
     return Draft202012Validator(schemas.load(name), registry=registry)
@@ -42,13 +46,13 @@ def json_path(path: tuple[str | int, ...]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
-def _place(error: ValidationError) -> tuple[list[tuple[bool, str | int]], bool]:
+def _place(error: "ValidationError") -> tuple[list[tuple[bool, str | int]], bool]:
     """Sort by path; of one object an unknown key first, for it often is a missing one misspelt."""
     path = [(isinstance(part, int), part) for part in error.absolute_path]
     return path, error.validator != "additionalProperties"
 
 
-def _leaves(error: ValidationError) -> Iterator[ValidationError]:
+def _leaves(error: "ValidationError") -> "Iterator[ValidationError]":
     """Yield the errors that say something: of `X or null` only what is wrong with X."""
     if error.validator != "anyOf" or not error.context:
         yield error
@@ -59,7 +63,7 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
         yield from _leaves(branch)
 
 
-def _message(error: ValidationError) -> str:
+def _message(error: "ValidationError") -> str:
     found: Any = error.instance
     rule: Any = error.validator_value
     match error.validator:

@@ -4,22 +4,25 @@ A pure function of the task: load each trajectory, bring each screenshot once to
 says (`pipeline.modes`), write down whatever is refused.
 """
 
-import hashlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from msgspec import Struct
 
 from . import layouts
+from .ahead import ahead
 from .compose import SCREENSHOTS, STEPS, Setting, Shown, Subject, turn_of, with_size
 from .describe import language
-from .images import ImageProblem, Plan, Stored, prepare, read
+from .images import ImageProblem, Plan, Resized, Stored, finish
 from .manifest import Flow, Shard
 from .modes import MODES, Recording, Refused
 from .place import Place
-from .records import ImageRef, Observation, Split, Step, Trajectory
+from .records import ImageRef, Split, Step, Trajectory
 from .shards import ShardResult, ShardWriter
+from .slice_inputs import Key, Looked, inputs, observations
 from .tables import StepFacts, rejected_row, sample_row, step_row, trajectory_header
-from .trajectories import Document, Loaded, Problem, load
+from .trajectories import Document, Loaded
 
 
 class SliceTask(Struct, frozen=True):
@@ -48,10 +51,13 @@ class SliceTask(Struct, frozen=True):
 def slice_shard(task: SliceTask) -> ShardResult:
     """Make one shard; the only part that a worker runs."""
     tables = ("steps", "images", "samples", "rejected")
-    with ShardWriter(Place(task.out), task.number, tables, task.metadata) as writer:
+    with (
+        ShardWriter(Place(task.out), task.number, tables, task.metadata) as writer,
+        closing(ahead(inputs(Place(task.source), task.documents, task.repeated, task.image_plan))) as coming,
+    ):
         shard = _Shard(task, writer)
-        for position, document in enumerate(task.documents):
-            shard.add(document, task.splits[position], task.repeated.get(position))
+        for split in task.splits:
+            shard.add(next(coming), split, coming)
         return shard.result(writer.commit())
 
 
@@ -61,9 +67,8 @@ class _Shard:
     def __init__(self, task: SliceTask, writer: ShardWriter) -> None:
         self._task = task
         self._writer = writer
-        self._source = Place(task.source)
         self._layout = layouts.get(task.setting.contract.layout)
-        self._prepared: dict[tuple[str, int, int], ImageRef | ImageProblem] = {}
+        self._prepared: dict[Key, ImageRef | ImageProblem] = {}
         self._stored: dict[str, ImageRef] = {}
         self._trajectories = Flow()
         self._decisions = Flow()
@@ -92,13 +97,9 @@ class _Shard:
             },
         )
 
-    def add(self, document: Document, split: Split, first: str | None) -> None:
-        """Write all that comes of one trajectory."""
-        loaded = load(self._source, document)
-        if first is not None:
-            found = f"found trajectory_id {loaded.trajectory.trajectory_id!r}" if loaded.trajectory else "found an id"
-            message = f"{found} that {first} has already, expected one of its own"
-            loaded = Loaded(document, None, (Problem("duplicate_id", document.where, message),))
+    def add(self, loaded: Loaded | Looked, split: Split, coming: Iterator[Loaded | Looked]) -> None:
+        """Write all that comes of one trajectory; its screenshots are what comes next."""
+        assert isinstance(loaded, Loaded)
         taken = loaded.trajectory is not None
         self._trajectories += Flow(into=1, out=int(taken), rejected=int(not taken))
         if loaded.trajectory is None:
@@ -106,15 +107,14 @@ class _Shard:
             more = f" (and {len(loaded.problems) - 1} more)" if len(loaded.problems) > 1 else ""
             self._reject("trajectory", problem.code, problem.where, problem.message + more)
             return
-        self._add_trajectory(loaded, loaded.trajectory, split)
+        pictures = [self._picture(next(coming)) for _ in observations(loaded.trajectory)]
+        self._add_trajectory(loaded, loaded.trajectory, split, pictures)
 
-    def _add_trajectory(self, loaded: Loaded, trajectory: Trajectory, split: Split) -> None:
+    def _add_trajectory(
+        self, loaded: Loaded, trajectory: Trajectory, split: Split, pictures: Sequence[ImageRef | ImageProblem]
+    ) -> None:
         lang = trajectory.lang or language(trajectory.goal)
         subject = Subject(trajectory.trajectory_id, trajectory.goal, lang, split)
-        observations = [step.observation for step in trajectory.steps]
-        if trajectory.final_observation is not None:
-            observations.append(trajectory.final_observation)
-        pictures = [self._picture(loaded.document, observation) for observation in observations]
         header = trajectory_header(trajectory)
         for index, picture in enumerate(pictures):
             ref = None if isinstance(picture, ImageProblem) else picture
@@ -149,24 +149,22 @@ class _Shard:
             trained.update(turn.step_index for turn in made.turns if turn.loss_weight > 0)
         self._decisions += Flow(into=len(trained), out=len(trained))
 
-    def _picture(self, document: Document, observation: Observation) -> ImageRef | ImageProblem:
+    def _picture(self, looked: Loaded | Looked) -> ImageRef | ImageProblem:
         """Return where the screenshot is stored, storing it if it is new, or why it is refused."""
-        image = observation.image
-        try:
-            data = read(self._source, document.folder, image.path)
-        except ImageProblem as problem:
-            self._pictures["refused"] += 1
-            return problem
-        sha256 = hashlib.sha256(data).hexdigest()
-        key = (sha256, image.width, image.height)
-        if key not in self._prepared:
-            try:
-                plan = self._task.image_plan
-                self._prepared[key] = self._store(prepare(data, image.width, image.height, plan, sha256=sha256))
-            except ImageProblem as problem:
-                self._prepared[key] = problem
+        assert isinstance(looked, Looked)
+        picture: ImageRef | ImageProblem
+        match looked.outcome:
+            case Resized() as resized:
+                picture = self._store(finish(resized, self._task.image_plan))
+            case ImageProblem() as problem:
                 self._pictures["refused"] += 1
-        return self._prepared[key]
+                picture = problem
+            case None:
+                assert looked.key is not None
+                picture = self._prepared[looked.key]
+        if looked.key is not None:
+            self._prepared[looked.key] = picture
+        return picture
 
     def _store(self, stored: Stored) -> ImageRef:
         if stored.sha256 not in self._stored:

@@ -133,8 +133,8 @@ def test_every_reason_is_explained() -> None:
                 r'Refused\(\w+, "(\w+)"', r'Failure\("(\w+)"', r'reason(?:, wait)? = "(\w+)"',
                 r'doubt = "(\w+)"', r'"refused: (\w+)"')  # fmt: skip
     places = ("errors/*.py", "engines/*.py", "survey.py", "jitter.py", "safe_zone.py", "negatives.py", "crop.py",
-              "variants.py", "augment_variants.py", "slice_shard.py", "modes/*.py", "images.py", "trajectories.py",
-              "writer/*.py")  # fmt: skip
+              "variants.py", "augment_variants.py", "slice_shard.py", "slice_inputs.py", "modes/*.py", "images.py",
+              "trajectories.py", "writer/*.py")  # fmt: skip
     files = [file for place in places for file in (ROOT / "pipeline").glob(place)]
     sources = [file.read_text(encoding="utf-8") for file in files]
     given = {code for source in sources for pattern in patterns for code in re.findall(pattern, source, re.MULTILINE)}

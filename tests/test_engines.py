@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat, PngImagePlugin
 
-from pipeline import engines, images, slice_shard
+from pipeline import engines, images, slice_inputs
 from pipeline.engines import ImageFormat
 from pipeline.exceptions import ConfigError, OutputError
 from pipeline.images import MAX_PIXELS, ImageProblem, Plan, Stored, prepare
@@ -362,11 +362,11 @@ def test_each_screenshot_is_decoded_once(tmp_path: Path, monkeypatch: pytest.Mon
     build.write(source, document)
     decoded: Counter[str] = Counter()
 
-    def counted(data: bytes, *args: Any, **options: Any) -> Stored:
-        decoded[options["sha256"]] += 1
-        return prepare(data, *args, **options)
+    def counted(data: bytes, width: int, height: int, plan: Plan, sha256: str) -> images.Resized:
+        decoded[sha256] += 1
+        return images.resize(data, width, height, plan, sha256)
 
-    monkeypatch.setattr(slice_shard, "prepare", counted)
+    monkeypatch.setattr(slice_inputs, "resize", counted)
     monkeypatch.setitem(sys.modules["pipeline.stage"].EXECUTORS, "local", _Inline)
     run(source, tmp_path / "out", SliceConfig(), Running())
     assert sorted(decoded.values()) == [1, 1, 1, 1]

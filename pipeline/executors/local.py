@@ -127,7 +127,7 @@ def _start(scratch: str) -> _Worker:
             [sys.executable, "-c", BOOT, str(theirs.fileno()), *sys.path],
             stdin=subprocess.DEVNULL,
             stdout=2,
-            env={**os.environ, "TMPDIR": scratch},
+            env={**os.environ, "TMPDIR": scratch, "OPENBLAS_NUM_THREADS": "1"},  # numpy's: there is a worker a core
             pass_fds=[theirs.fileno()],
         )
     except OSError as error:
