@@ -164,6 +164,6 @@ class _Fields:
 
     def direction(self) -> Direction:
         value = self._record.get("direction")
-        if value not in OPPOSITE:
+        if not isinstance(value, str) or value not in OPPOSITE:
             raise UnreadableError(f"found direction = {value!r:.40}, expected up, down, left or right")
-        return value  # type: ignore[no-any-return]  # a key of OPPOSITE
+        return value
