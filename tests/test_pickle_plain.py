@@ -160,6 +160,7 @@ HOSTILE = {
     "an unknown memo": op(b"h\x07."),
     "a mark too many": op(b"e."),
     "below the mark": op(b"](aaa."),
+    "a value from below the mark": op(b"N(0t."),
     "a huge number": op(b"\x8b\xff\xff\xff\x7f"),
     "a negative size": op(b"\x8b\xff\xff\xff\xff"),
     "a text of 4 GB": op(b"X\xff\xff\xff\xff"),
