@@ -1,6 +1,7 @@
 """`gdp augment-errors`: the wrong turn is shown, the correction trained; rates hold; nothing is added twice."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 import build
 import pytest
 
-from pipeline.augment_errors import AugmentConfig, choose_kinds
+from pipeline.augment_errors import AugmentConfig, choose_kinds, read_weights
 from pipeline.dataset import Dataset
 from pipeline.errors import KINDS
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
+from pipeline.report import StageReport
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,81 @@ def test_only_the_wanted_kinds(source: Path, tmp_path: Path) -> None:
             choose_kinds(wanted, excluded)
     only = build.augmented(source, tmp_path / "out", rate=0.5, kinds=("accidental_back",))
     assert {sample.error_kind for sample in errors(only)} == {"accidental_back"}
+
+
+def test_what_is_said_of_kinds_weights_and_depth() -> None:
+    """One clear line each."""
+    with pytest.raises(ConfigError, match=r"--kind: found 'typo', expected one of labelled, mined_noop, .*popup_real"):
+        choose_kinds(("typo",), ())
+    assert read_weights(("wrong_element=2", "tap_dead=0.5")) == {"wrong_element": 2.0, "tap_dead": 0.5}
+    for text in ("tap_dead", "tap_dead=", "tap_dead=much"):
+        with pytest.raises(ConfigError, match=r"--weight: found .*, expected KIND=W"):
+            read_weights((text,))
+    for weights in ({"typo": 1.0}, {"tap_dead": -1.0}, {"tap_dead": float("nan")}, {"tap_dead": float("inf")}):
+        with pytest.raises(ConfigError, match="--weight: found"):
+            AugmentConfig(weights=weights)
+    for depth in (0, 3):
+        with pytest.raises(ConfigError, match=r"--max-errors: found .*, expected 1 or 2"):
+            AugmentConfig(max_errors=depth)
+
+
+def test_one_wrong_turn_at_most(source: Path, tmp_path: Path) -> None:
+    """Then nothing is done twice, and the report says why."""
+    dataset = build.augmented(source, tmp_path / "out", rate=0.5, max_errors=1)
+    assert not errors(dataset, "noop_twice")
+    assert dataset.manifest.details["noop_twice"]["refused: more_errors_than_wanted"] > 0
+    assert errors(build.augmented(source, tmp_path / "two", rate=0.5), "noop_twice")
+
+
+def test_without_elements_the_report_names_the_kinds_that_cannot_fire(tmp_path: Path) -> None:
+    """And a rate that is much is told to be."""
+    for number in range(3):
+        document = build.trajectory(f"t{number}", 5, first_screen=10 * number)
+        for step in document["steps"]:
+            del step["observation"]["elements"]
+        build.write(tmp_path / "in", document)
+    build.sliced(tmp_path / "in", tmp_path / "d")
+    report = StageReport.of(build.augmented(tmp_path / "d", tmp_path / "out", rate=0.4)).render_text()
+    hint = next(line for line in report.splitlines() if "no screen has observation.elements" in line)
+    assert {"tap_dead", "tap_label", "tap_near_miss", "noop_twice", "wait_needless"} <= set(re.findall(r"\w+", hint))
+    assert "a rate of 0.4 is much" in report
+    assert errors(Dataset.open(tmp_path / "out")) == []
+
+
+def test_what_stays_the_same_need_not_have_failed(tmp_path: Path) -> None:
+    """Real steps after which nothing changes, and rightly so, are kept, and counted beside the failed ones."""
+    document = build.trajectory("t", 6)
+    document["steps"][2]["actions"] = [{"type": "wait"}]
+    document["steps"][3]["observation"]["image"]["path"] = "2.png"
+    build.write(tmp_path / "in", document)
+    build.sliced(tmp_path / "in", tmp_path / "d")
+    dataset = build.augmented(tmp_path / "d", tmp_path / "out", rate=0.3)
+    failed = sum(KINDS[sample.error_kind or ""].truth == "same screen" for sample in errors(dataset))
+    assert failed > 0
+    assert dataset.manifest.details["unchanged screen"] == {"fine": 1, "failed": failed}
+    assert "t/0003" in {sample.sample_id for sample in dataset.samples()}
+
+
+def test_a_recorded_tap_without_effect_is_not_trained(tmp_path: Path) -> None:
+    """Its decision is set aside with its reason, the next one knows of it, and all rows are accounted for."""
+    document = build.trajectory("t", 6)
+    document["steps"][3]["observation"] = build.step(0, 2)["observation"]
+    document["steps"][3]["actions"] = [{"type": "click", "point": [0.52, 0.46]}]
+    build.write(tmp_path / "in", document)
+    build.sliced(tmp_path / "in", tmp_path / "d")
+    dataset = build.augmented(tmp_path / "d", tmp_path / "out", rate=0.2)
+    names = {sample.sample_id for sample in dataset.samples()}
+    assert "t/0003+mined_noop" in names
+    assert not names & {"t/0002", "t/0003"}
+    assert not {name for name in names if name.startswith(("t/0002+", "t/0003+tap"))}
+    (row,) = (row for row in build.rows(dataset, "rejected") if row["stage"] == "augment-errors")
+    assert (row["code"], row["sample_id"]) == ("mined_slip", "t/0002")
+    report = StageReport.of(dataset)
+    assert (report.findings, report.exit_code) == (0, 0)
+    assert "set aside       1 mined_slip" in report.render_text()
+    assert build.validated(tmp_path / "out").findings == 0
+    again = build.augmented(tmp_path / "out", tmp_path / "again", rate=0.2)
+    assert list(again.samples()) == list(dataset.samples())
 
 
 @pytest.mark.parametrize("rate", [-0.1, 0.6, float("nan"), float("inf")])

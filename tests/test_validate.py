@@ -319,6 +319,41 @@ def test_an_error_out_of_view_is_refused(good: Dataset, tmp_path: Path) -> None:
     assert "without both its screens in view" in row["message"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "roles", "found"),
+    [
+        ("noop_twice", ("error", "error", "normal"), "found a decision of the role 'normal'"),
+        ("tap_dead", ("error", "recovery"), None),
+        ("noop_twice", ("error", "error", "recovery"), None),
+    ],
+)
+def test_an_injected_error_has_the_turns_of_its_kind(
+    good: Dataset, tmp_path: Path, kind: str, roles: tuple[str, ...], found: str | None
+) -> None:
+    """So many wrong turns at most, and then the repair."""
+
+    def renamed(samples: list[Sample]) -> list[Sample]:
+        chosen = next(s for s in samples if s.error_kind == kind)
+        tail = [replace(turn, role=role) for turn, role in zip(chosen.turns[-len(roles) :], roles, strict=True)]
+        return [rendered(s, *s.turns[: -len(roles)], *tail) if s is chosen else s for s in samples]
+
+    rows = refused(tmp_path, build.edited(good, tmp_path / "bad", renamed))
+    assert [row["code"] for row in rows] == ["history"] * (found is not None)
+    assert all(str(found) in row["message"] for row in rows)
+
+
+def test_more_wrong_turns_than_the_kind_makes(good: Dataset, tmp_path: Path) -> None:
+    """Two dead taps that call themselves one."""
+
+    def renamed(samples: list[Sample]) -> list[Sample]:
+        chosen = next(s for s in samples if s.error_kind == "noop_twice")
+        return [replace(s, error_kind="tap_dead") if s is chosen else s for s in samples]
+
+    (row,) = refused(tmp_path, build.edited(good, tmp_path / "bad", renamed))
+    assert row["code"] == "history"
+    assert "found 2 wrong turns before the correction, expected 1 to 1" in row["message"]
+
+
 def test_the_first_reason_counts_and_the_others_are_told(good: Dataset, tmp_path: Path) -> None:
     """A sample is refused once, however much is wrong with it."""
     (row,) = spoil(tmp_path, good, lambda s: message(last(s, thought=None), 1, loss_weight=1.0))
