@@ -200,6 +200,7 @@ def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoR
 @click.option(
     "--rejected", help="screenagent: replies that a person replaced before they were carried out: keep or drop."
 )
+@click.option("--scrolls", help="android-control: scrolls as recorded, or as a swipe whose ends are made up.")
 @click.option("--finish", help="android-control: append the missing `terminate`: add or none.")
 @click.option("--lang", help="screenagent: language of the texts: zh or en.")
 @shared_options

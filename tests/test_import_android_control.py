@@ -73,6 +73,19 @@ def test_a_scroll_may_be_read_as_the_fingers(tmp_path: Path) -> None:
     assert swipe == Swipe(direction="down", src=swipe.src, frame=swipe.frame)
 
 
+@pytest.mark.parametrize(("means", "end"), [("content", (0.5, 0.3)), ("finger", (0.5, 0.7))])
+def test_a_scroll_may_be_made_a_swipe(tmp_path: Path, means: str, end: Any) -> None:
+    """Down is what comes into view, so the finger goes up; the ends are marked as made up, and counted."""
+    source = control(tmp_path / "in", control_episode(7, [SCROLL]))
+    options = ("--scrolls", "swipe", "--scroll-means", means, "--finish", "none")
+    assert imported("android-control", source, tmp_path / "out", *options).exit_code == 0
+    [trajectory] = trajectories(tmp_path / "out")
+    swipe = trajectory.steps[0].actions[0]
+    assert isinstance(swipe, Swipe)
+    assert (swipe.end, swipe.synth) == (end, True)
+    assert report(tmp_path / "out")["losses"]["synthesised swipe"] == 1
+
+
 @pytest.mark.parametrize(
     ("act", "expected"),
     [

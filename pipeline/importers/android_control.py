@@ -3,25 +3,28 @@
 N actions and N + 1 screenshots: the last screen follows the last action. Points are pixels of the step's screenshot, x
 first. `scroll` says a direction and nothing else: where the finger was and how far it went was not kept. It is the way
 the content goes; because users keep finding it the wrong way round, `--scroll-means finger` reads it as the finger's.
-`input_text` types only, `type` clicks, types and presses Enter. Every episode was demonstrated to its end, but no
-action says so: `--finish add` (the default) appends one that is marked as made up. Source:
-github.com/google-research/google-research, android_control/README.md, issue 2126; github.com/bytedance/UI-TARS issue
-75. Not tried on the real release.
+Model families that only swipe between two points cannot say such a scroll; `--scrolls swipe` makes one through the
+middle of the screen of it, which is marked as made up. `input_text` types only, `type` clicks, types and presses
+Enter. Every episode was demonstrated to its end, but no action says so: `--finish add` (the default) appends one,
+marked as well. Source: github.com/google-research/google-research, android_control/README.md, issue 2126;
+github.com/bytedance/UI-TARS issue 75. Not tried on the real release.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Literal, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.actions import (
+    OPPOSITE,
     Action,
     Button,
     Click,
+    Direction,
     Frame,
     LongPress,
     OpenApp,
+    Point,
     Scroll,
     Swipe,
     Terminate,
@@ -39,7 +42,13 @@ from .importer import Episode, Option, origin, steps_of
 from .refusal import Refusal, Refused, shortened
 from .tfrecord import Feature, example, records
 
-_WAYS = ("up", "down", "left", "right")
+_SWIPES: dict[Direction, tuple[Point, Point]] = {
+    "up": ((0.5, 0.7), (0.5, 0.3)),
+    "down": ((0.5, 0.3), (0.5, 0.7)),
+    "left": ((0.7, 0.5), (0.3, 0.5)),
+    "right": ((0.3, 0.5), (0.7, 0.5)),
+}
+"""Start and end of a swipe that we make up: through the middle, clear of what reacts at the edges."""
 
 
 class _Act(Struct):
@@ -69,6 +78,7 @@ class AndroidControl:
     files = ("android_control-*", "*.tfrecord", "*.tfrecord.gz")
     options = (
         Option("finish", "append the missing `terminate` on the last screen, or not", ("add", "none"), "add"),
+        Option("scrolls", "as recorded, or as a swipe whose ends are made up", ("recorded", "swipe"), "recorded"),
         Option("scroll_means", "what goes the way that `scroll` names", ("content", "finger"), "content"),
     )
 
@@ -130,9 +140,7 @@ def _episode(
     def make(index: int, act: bytes) -> Step:
         observation, frame = observe(index)
         text = StepText(instruction=instructions[index].strip() or None)
-        return Step(
-            index=index, observation=observation, actions=(_action(act, frame, options["scroll_means"]),), text=text
-        )
+        return Step(index=index, observation=observation, actions=(_action(act, frame, options),), text=text)
 
     places = (f"record {number}, action {index}" for index in range(len(acts)))
     steps, refusals = steps_of(file, zip(places, acts, strict=True), make)
@@ -159,13 +167,22 @@ def _episode(
     )
 
 
-def _action(data: bytes, frame: Frame, scroll_means: str) -> Action:
+def _action(data: bytes, frame: Frame, options: Mapping[str, str]) -> Action:
     src = data.decode("utf-8", "replace")
     act: _Act = decode(data, _Act)
     action = _meaning(act, frame)
-    if isinstance(action, Scroll) and scroll_means == "finger":
-        action = Swipe(direction=action.direction)
+    if isinstance(action, Scroll) and action.direction is not None:
+        action = _scroll(action.direction, options)
     return replace(action, src=src, frame=frame)
+
+
+def _scroll(named: Direction, options: Mapping[str, str]) -> Scroll | Swipe:
+    """Return the scroll as the user reads it."""
+    finger = named if options["scroll_means"] == "finger" else OPPOSITE[named]
+    if options["scrolls"] == "swipe":
+        start, end = _SWIPES[finger]
+        return Swipe(start=start, end=end, direction=finger, synth=True)
+    return Swipe(direction=finger) if options["scroll_means"] == "finger" else Scroll(direction=named)
 
 
 def _meaning(act: _Act, frame: Frame) -> Action:
@@ -175,9 +192,9 @@ def _meaning(act: _Act, frame: Frame) -> Action:
         case "long_press":
             return LongPress(point=point(frame, (act.x, act.y)))
         case "scroll":
-            if act.direction not in _WAYS:
-                raise Refused("shape", f"direction {shortened(act.direction)}", ", ".join(_WAYS))
-            return Scroll(direction=cast("Literal['up', 'down', 'left', 'right']", act.direction))
+            if act.direction not in _SWIPES:
+                raise Refused("shape", f"direction {shortened(act.direction)}", ", ".join(_SWIPES))
+            return Scroll(direction=act.direction)
         case "open_app" if act.app_name:
             return OpenApp(name=act.app_name)
         case "input_text" if act.text is not None:
