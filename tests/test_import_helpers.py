@@ -170,15 +170,21 @@ def test_strays_are_no_recordings(tmp_path: Path) -> None:
 
 
 def test_a_picture_is_found_by_its_name(tmp_path: Path) -> None:
-    """Below the named folders first; the only one of its name elsewhere; never outside."""
+    """Below the named folders; if it may be anywhere, the only one of its name; never outside."""
     for name in ("images/1.png", "deep/er/2.png", "a/3.png", "b/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     source = SourceFolder(Place(str(tmp_path)))
     assert source.locate("1.png", "images") == "images/1.png"
-    assert source.locate("some/where/1.png", "images") == "images/1.png"
-    assert source.locate("2.png", "images") == "deep/er/2.png"
-    assert source.locate("3.png", "images") == "images/3.png"  # two have the name: none is meant
+    assert source.locate("some/where/1.png", "images") == "images/some/where/1.png"
+    assert source.locate("some/where/1.png", "images", by_name=True) == "images/1.png"
+    assert source.locate("x/2.png", "images", anywhere=True) == "images/x/2.png"  # a path is no bare name
+    assert source.locate("2.png", "images") == "images/2.png"  # which then is missing
+    assert source.locate("2.png", "images", anywhere=True) == "deep/er/2.png"
+    assert source.locate("4.png", "images", anywhere=True) == "images/4.png"
+    with pytest.raises(Refused) as refused:
+        source.locate("3.png", "images", anywhere=True)
+    assert (refused.value.code, refused.value.found) == ("image_missing", "2 files of the name '3.png'")
     for bad in ("../1.png", "/etc/passwd", "a\\1.png", "", "\0", "file://x"):
         with pytest.raises(Refused) as refused:
             source.locate(bad, "images")

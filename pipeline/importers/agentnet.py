@@ -23,7 +23,6 @@ from pipeline.records import Goal, Label, Observation, Outcome, Step, StepText, 
 from .album import Album
 from .coordinates import NORM_XY
 from .folder import SourceFolder, decode
-from .gallery import Gallery
 from .importer import Episode, numbered, origin, steps_of
 from .pyautogui_code import read
 from .refusal import Refusal, Refused
@@ -72,16 +71,15 @@ class AgentNet:
 
     def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
         """Yield a trajectory for each line."""
-        gallery = Gallery(source)
         for file in source.names(*self.files):
             try:
                 for number, line in source.lines(file):
-                    yield _episode(source, gallery, file, f"line {number}", line)
+                    yield _episode(source, file, f"line {number}", line)
             except Refused as refused:
                 yield refused.at("trajectory", file)
 
 
-def _episode(source: SourceFolder, gallery: Gallery, file: str, place: str, text: bytes) -> Episode | Refusal:
+def _episode(source: SourceFolder, file: str, place: str, text: bytes) -> Episode | Refusal:
     try:
         line = decode(text, _Line)
         goal = line.instruction or line.natural_language_task or line.actual_task
@@ -89,7 +87,8 @@ def _episode(source: SourceFolder, gallery: Gallery, file: str, place: str, text
             raise Refused("no_goal", "no instruction", "one")
     except Refused as refused:
         return refused.at("trajectory", file, place)
-    album, notes, folder = Album(source, file), Counter[str](), str(PurePosixPath(file).parent)
+    folder = str(PurePosixPath(file).parent)
+    album, notes = Album(source, file, folder, f"{folder}/images", anywhere=True), Counter[str]()
     last = max((step.index for step in line.traj), default=0)
 
     def make(index: int, record: tuple[_Step, Refused | None]) -> Step:
@@ -100,7 +99,7 @@ def _episode(source: SourceFolder, gallery: Gallery, file: str, place: str, text
         value = step.value
         return Step(
             index=index,
-            observation=Observation(album.find(gallery.path(folder, step.image), at)),
+            observation=Observation(album.find(step.image, at)),
             actions=read(value.code, NORM_XY, notes),
             text=StepText(
                 observation=value.observation,

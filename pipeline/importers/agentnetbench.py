@@ -22,7 +22,6 @@ from pipeline.records import Goal, Observation, Step, StepText, Trajectory
 from .album import Album
 from .coordinates import NORM_XY, corner_and_extent
 from .folder import SourceFolder, convert, decode
-from .gallery import Gallery
 from .importer import Episode, origin, steps_of
 from .pyautogui_actions import Desk, UnreadableError
 from .refusal import Refusal, Refused
@@ -79,20 +78,20 @@ class AgentNetBench:
 
     def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
         """Yield a trajectory for each file."""
-        gallery = Gallery(source)
         for file in source.names(*self.files):
             try:
-                yield _episode(source, gallery, file)
+                yield _episode(source, file)
             except Refused as refused:
                 yield refused.at("trajectory", file)
 
 
-def _episode(source: SourceFolder, gallery: Gallery, file: str) -> Episode:
+def _episode(source: SourceFolder, file: str) -> Episode:
     task = decode(source.read(file), _Task)
     goal = task.high_level_task_description or task.user_task_description
     if not goal:
         raise Refused("no_goal", "no high_level_task_description", "one")
-    album, notes, folder = Album(source, file), Counter[str](), str(PurePosixPath(file).parent)
+    folder = str(PurePosixPath(file).parent)
+    album, notes = Album(source, file, folder, f"{folder}/images", anywhere=True), Counter[str]()
 
     def make(index: int, record: Any) -> Step:
         step = convert(record, _Step)
@@ -102,7 +101,7 @@ def _episode(source: SourceFolder, gallery: Gallery, file: str) -> Episode:
         said = step.inner_monologue or _Monologue()
         return Step(
             index=index,
-            observation=Observation(album.find(gallery.path(folder, step.image), f"$.steps[{index}]")),
+            observation=Observation(album.find(step.image, f"$.steps[{index}]")),
             actions=_actions(step.ground_truth_actions, notes),
             text=StepText(observation=said.observation, thought=said.thought, instruction=said.low_level_instruction),
             alternatives=tuple(_actions(each, notes) for each in step.alternative_options or () if each),

@@ -72,7 +72,7 @@ def _episode(source: SourceFolder, file: str) -> Episode:
     raw: list[_Step] = decode(source.read(file), list[_Step])
     if not raw:
         raise Refused("no_steps", "an empty list", "a list of steps")
-    album = Album(source, file, str(PurePosixPath(file).parent), "")
+    album = Album(source, file, str(PurePosixPath(file).parent), by_name=True)
     length = raw[0].episode_length
     numbers = [step.step_id for step in raw]
     first = 1 if min(numbers) == 1 and max(numbers) == length else 0

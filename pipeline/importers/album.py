@@ -7,6 +7,7 @@ screen was: where it does, the step stays as history, and `gdp slice` refuses wh
 import hashlib
 import io
 from collections import Counter
+from functools import partial
 
 from PIL import Image
 
@@ -22,9 +23,14 @@ _SUFFIX = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 class Album:
-    """Collects the pictures that the record `file` names, below one of `folders`; an equal one is stored once."""
+    """Collects the pictures that the record `file` names, below one of `folders`; an equal one is stored once.
 
-    def __init__(self, source: SourceFolder, file: str, *folders: str) -> None:
+    `by_name` and `anywhere`: see `SourceFolder.locate`.
+    """
+
+    def __init__(
+        self, source: SourceFolder, file: str, *folders: str, by_name: bool = False, anywhere: bool = False
+    ) -> None:
         self.file = file
         self.pictures: dict[str, bytes] = {}
         """File name to bytes."""
@@ -33,6 +39,7 @@ class Album:
         self.refusals: list[Refusal] = []
         """Screenshots that are missing or broken, of steps that are kept."""
         self._source = source
+        self._locate = partial(source.locate, by_name=by_name, anywhere=anywhere)
         self._folders = folders or ("",)
         self._known: dict[str, Screenshot] = {}
 
@@ -44,7 +51,7 @@ class Album:
         Raises Refused where there is none and its size is unknown.
         """
         try:
-            return self.add(self._source.picture(self._source.locate(path, *self._folders)), marked=marked)
+            return self.add(self._source.picture(self._locate(path, *self._folders)), marked=marked)
         except Refused as refused:
             return self.without(refused, record, recorded)
 

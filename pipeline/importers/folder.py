@@ -87,30 +87,35 @@ class SourceFolder:
         except ImageProblem as problem:
             raise Refused.of(problem) from None
 
-    def locate(self, path: str, *folders: str) -> str:
-        """Return the file that a record names by `path`: below one of the folders, or the one of that name anywhere.
+    def locate(self, path: str, *folders: str, by_name: bool = False, anywhere: bool = False) -> str:
+        """Return the file that a record names by `path`, below one of the folders; if there is none, the first place.
 
-        The path is tried as it stands, then by its last part; the name alone counts only if it is unique. Where there
-        is none, the first place is returned, which then is missing. Raises Refused for a path that leads out.
+        `by_name`: the recorded folders are those of another disk, so the last part alone counts. `anywhere`: the names
+        are unique in the whole release, which comes in several archives; a bare name is then looked for everywhere.
+        Raises Refused for a path that leads out, and where several files have the name.
         """
         parts = PurePosixPath(path).parts
         if not parts or path.startswith("/") or ".." in parts or any(bad in path for bad in ("\0", "\\", "://")):
             raise Refused("path_escape", f"path {shortened(path)}", "one below the source folder")
-        places = [str(PurePosixPath(folder, each)) for each in (path, parts[-1]) for folder in folders]
+        wanted = parts[-1] if by_name else path
+        places = [str(PurePosixPath(folder, wanted)) for folder in folders]
         found = next((place for place in places if self.has(place)), None)
-        return found or self._index.get(parts[-1]) or places[0]
+        if found is not None or not anywhere or "/" in wanted:
+            return found or places[0]
+        others = self._index.get(wanted, [])
+        if len(others) > 1:
+            raise Refused(
+                "image_missing", f"{len(others)} files of the name {wanted!r}", "one, or one beside the record"
+            )
+        return others[0] if others else places[0]
 
     @cached_property
-    def _index(self) -> dict[str, str]:
-        """Name of a file to its path, of names that occur once."""
-        paths: dict[str, str] = {}
-        repeated = set()
+    def _index(self) -> dict[str, list[str]]:
+        """Name of a file to the places where it lies."""
+        places: dict[str, list[str]] = {}
         for name in self.names("*", everything=True):
-            last = PurePosixPath(name).name
-            if last in paths:
-                repeated.add(last)
-            paths[last] = name
-        return {last: name for last, name in paths.items() if last not in repeated}
+            places.setdefault(PurePosixPath(name).name, []).append(name)
+        return places
 
     def has(self, name: str) -> bool:
         """Tell whether there is a file of that name."""

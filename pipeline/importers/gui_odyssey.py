@@ -95,7 +95,8 @@ class GuiOdyssey:
 def _episode(source: SourceFolder, file: str) -> Episode:
     raw: _Annotation = decode(source.read(file), _Annotation)
     folder = PurePosixPath(file).parent
-    album = Album(source, file, str(folder.parent / "screenshots"), str(folder / "screenshots"), str(folder))
+    folders = (str(folder.parent / "screenshots"), str(folder / "screenshots"), str(folder))
+    album = Album(source, file, *folders, anywhere=True)
     device, task = raw.device_info, raw.task_info
     wordings = [text for text in (task.instruction, task.task, task.meta_task) if text and text.strip()]
     if not wordings:

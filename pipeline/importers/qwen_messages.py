@@ -33,7 +33,6 @@ from .album import Album
 from .chat_messages import Message, Turn
 from .coordinates import grid, px
 from .folder import SourceFolder, convert, decode
-from .gallery import Gallery
 from .importer import Episode, Option, origin, steps_of
 from .model_reply import Call
 from .pyautogui_actions import UnreadableError
@@ -73,12 +72,11 @@ class QwenMessages:
     def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
         """Yield a trajectory for each conversation."""
         frames = _Frames(options["coordinates"], options["processor_max_pixels"])
-        gallery = Gallery(source)
         for file in source.names(*self.files):
             try:
                 for place, record in _records(source, file):
                     try:
-                        yield _episode(source, gallery, file, place, record(), frames)
+                        yield _episode(source, file, place, record(), frames)
                     except Refused as refused:
                         yield refused.at("trajectory", file, place)
             except Refused as refused:
@@ -131,16 +129,15 @@ def _records(source: SourceFolder, file: str) -> Iterator[tuple[str | None, Any]
         yield f"[{number}]", lambda each=each: convert(each, _Record)
 
 
-def _episode(
-    source: SourceFolder, gallery: Gallery, file: str, place: str | None, record: _Record, frames: _Frames
-) -> Episode:
+def _episode(source: SourceFolder, file: str, place: str | None, record: _Record, frames: _Frames) -> Episode:
     talk = chat_messages.read(record.messages, record.images)
     goal = record.goal or talk.goal
     if not goal:
         raise Refused("no_goal", "no user text before the first reply", "what was asked for")
     *replies, after = talk.turns
-    album, notes = Album(source, file), Counter[str]()
-    make = _Maker(album, gallery, str(PurePosixPath(file).parent), frames, notes)
+    folder = str(PurePosixPath(file).parent)
+    album, notes = Album(source, file, folder, f"{folder}/images", anywhere=True), Counter[str]()
+    make = _Maker(album, frames, notes)
     where = f"{place} " if place else ""
     steps, refusals = steps_of(file, ((f"{where}$.messages[{turn.number}]", turn) for turn in replies), make.step)
     final = None
@@ -166,8 +163,8 @@ def _episode(
 class _Maker:
     """Makes the steps of one conversation, in order."""
 
-    def __init__(self, album: Album, gallery: Gallery, folder: str, frames: _Frames, notes: Counter[str]) -> None:
-        self.album, self.gallery, self.folder, self.frames, self.notes = album, gallery, folder, frames, notes
+    def __init__(self, album: Album, frames: _Frames, notes: Counter[str]) -> None:
+        self.album, self.frames, self.notes = album, frames, notes
         self.before: Step | None = None
 
     def step(self, index: int, turn: Turn) -> Step:
@@ -210,7 +207,7 @@ class _Maker:
                 raise Refused(
                     "unsupported", f"the address {shortened(named)}", "a path below the source folder, or data"
                 )
-            return self.album.find(self.gallery.path(self.folder, named), place)
+            return self.album.find(named, place)
         head, _, packed = named.partition(",")
         if not head.endswith(";base64"):
             raise Refused("image_broken", f"data of the kind {shortened(head)}", "base64")
