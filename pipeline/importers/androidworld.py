@@ -63,9 +63,9 @@ class AndroidWorld:
     tried_on = "pickles built for tests with stand-ins of AndroidWorld's classes; not tried on a real run"
     files = ("*.pkl.gz",)
     options = (
-        Option("marked", "A step whose target is painted into its screenshot, as M3A and T3A do: refuse or keep.",
+        Option("marked", "a step whose target is painted into its screenshot, as M3A and T3A do: refuse or keep",
                ("refuse", "keep"), "refuse"),
-        Option("foreign", "An object of another program in the pickle: refuse the file, or drop the object unbuilt.",
+        Option("foreign", "an object of another program in the pickle: refuse the file, or drop the object unbuilt",
                ("refuse", "drop"), "refuse"),
     )  # fmt: skip
 

@@ -22,30 +22,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.actions import Action, Frame, Terminate, Unknown, Wait
 from pipeline.place import Place
 from pipeline.records import Observation, Outcome, Response, Step, StepText, Trajectory
 
-from . import model_reply, pyautogui_code
+from . import model_reply, osworld_actions
 from .album import Album
 from .coordinates import px
 from .folder import SourceFolder, convert, decode
 from .importer import Episode, Option, origin, steps_of
-from .pyautogui_actions import Desk, UnreadableError
 from .refusal import Refusal, Refused, shortened
 
-_WORDS: dict[str, Action] = {
-    "WAIT": Wait(),
-    "DONE": Terminate(status="success"),
-    "FAIL": Terminate(status="infeasible"),  # "when you think the task can not be done", as the prompts put it
-}
-_COMPUTER_13 = {
-    "MOVE_TO": "moveTo", "CLICK": "click", "RIGHT_CLICK": "rightClick", "DOUBLE_CLICK": "doubleClick",
-    "MOUSE_DOWN": "mouseDown", "MOUSE_UP": "mouseUp", "DRAG_TO": "dragTo", "TYPING": "write", "PRESS": "press",
-    "KEY_DOWN": "keyDown", "KEY_UP": "keyUp", "HOTKEY": "hotkey",
-}  # fmt: skip
-"""The action space of records, in pyautogui's words, as OSWorld's controller executes them."""
-_PARAMETERS = {"TYPING": {"text": "message"}, "PRESS": {"key": "keys"}, "CLICK": {"num_clicks": "clicks"}}
 _SECTION = re.compile(r"^##\s*(Thought|Action):?[ \t]*\n(.*?)(?=^##|\Z)", re.DOTALL | re.MULTILINE)
 DROPPED = "first step left out: its screenshot was not saved"
 
@@ -85,8 +71,8 @@ class OSWorld:
     tried_on = "files built for tests; not tried on a real rollout"
     files = ("traj.jsonl",)
     options = (
-        Option("tasks", "Folder of the benchmark's examples (<domain>/<id>.json), for the tasks' texts.", (), ""),
-        Option("first_step", "What becomes of a first step whose screenshot was not saved: refuse or drop.",
+        Option("tasks", "folder of the benchmark's examples (<domain>/<id>.json), for the tasks' texts", (), ""),
+        Option("first_step", "a first step whose screenshot was not saved: refuse the rollout, or drop the step",
                ("refuse", "drop"), "refuse"),
     )  # fmt: skip
 
@@ -232,7 +218,7 @@ def _step(index: int, album: Album, screen: str, turn: Sequence[tuple[int, _Line
     return Step(
         index=index,
         observation=Observation(picture),
-        actions=tuple(action for _, line in turn for action in _actions(line.action, frame, notes)),
+        actions=tuple(action for _, line in turn for action in osworld_actions.read(line.action, frame, notes)),
         text=StepText(
             thought=reply.thought or sections.get("Thought"),
             instruction=first.natural_language_action or sections.get("Action") or reply.instruction,
@@ -248,49 +234,6 @@ def _text(response: Any) -> str | None:
     if response is None or isinstance(response, str):
         return response
     return json.dumps(response, ensure_ascii=False)
-
-
-def _actions(record: Any, frame: Frame, notes: Counter[str]) -> tuple[Action, ...]:
-    """Return what one executed action does."""
-    src = json.dumps(record, ensure_ascii=False)
-    if isinstance(record, dict):
-        if isinstance(record.get("command"), str):
-            return pyautogui_code.read(record["command"], frame, notes)
-        word = record.get("action_type")
-        if not isinstance(word, str) or word not in _WORDS:
-            return _recorded(record, src, frame)
-        record = word
-    if not isinstance(record, str):
-        return (Unknown(src=src),)
-    word = _WORDS.get(record.strip().upper())
-    if word is not None:
-        return (msgspec.structs.replace(word, src=src),)
-    return pyautogui_code.read(record, frame, notes)
-
-
-def _recorded(record: dict[str, Any], src: str, frame: Frame) -> tuple[Action, ...]:
-    """Read an action of the space `computer_13`; its parameters may stand in the record itself."""
-    kind = record.get("action_type")
-    inner = record.get("parameters")
-    given = (
-        dict(inner)
-        if isinstance(inner, dict)
-        else {key: value for key, value in record.items() if key != "action_type"}
-    )
-    desk = Desk(frame)
-    try:
-        if kind == "SCROLL":
-            for name, key in (("hscroll", "dx"), ("vscroll", "dy")):
-                if given.get(key):
-                    desk.add(name, {"clicks": given[key]}, src)
-        elif isinstance(kind, str) and kind in _COMPUTER_13:
-            names = _PARAMETERS.get(kind, {})
-            desk.add(_COMPUTER_13[kind], {names.get(key, key): value for key, value in given.items()}, src)
-    except UnreadableError:
-        desk = Desk(frame)
-    if not desk:
-        desk.unknown(src)
-    return desk.actions(lambda sources: sources[0])
 
 
 def _task(source: SourceFolder, folder: PurePosixPath, tasks: SourceFolder | None) -> _Task:
