@@ -138,6 +138,20 @@ def test_samples_are_added_with_a_part_of_the_screenshot(tmp_path: Path, form: s
     assert build.validated(tmp_path / "out").findings == 0
 
 
+def test_the_processor_leaves_every_part_as_it_is(tmp_path: Path) -> None:
+    """Also where half of each side would be less than it takes: such a part is drawn again, or there is none."""
+    source(tmp_path, max_pixels=131_072)
+    found = [
+        sample
+        for seed in range(4)
+        for sample in crops(build.augmented(tmp_path / "d", tmp_path / str(seed), rate=0, crop=1.0, seed=seed))
+    ]
+    assert len(found) > 20
+    for image in (sample.images[0] for sample in found):
+        size = (image.width, image.height)
+        assert smart_resize(*size, factor=32, min_pixels=65_536, max_pixels=131_072) == size
+
+
 def test_nothing_is_decoded_nor_copied_that_is_not_cut(tmp_path: Path) -> None:
     """A shard without a cut keeps its file; a cut decodes one picture."""
     source(tmp_path)
