@@ -32,6 +32,7 @@ TREE = {
     "pipeline/import_trajectories.py": "other formats to trajectories, a module each in `importers/`",
     "pipeline/trajectories.py": "read and check recorded trajectories",
     "pipeline/slice.py": "stage 1, its shards in `slice_shard.py`; `compose.py` makes a sample",
+    "pipeline/normalize.py": "smaller screenshots for a dataset, its shards in `normalize_shard.py`",
     "pipeline/augment_errors.py": "stage 2: `graph.py`, `survey.py`, `dose.py` choose, `augment_shard.py` makes",
     "pipeline/validate.py": "stage 3",
     "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",

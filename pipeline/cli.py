@@ -244,7 +244,7 @@ def import_command(
 )  # fmt: skip
 @cutting_options
 @tokenizer_option
-@size_options
+@size_options("1280 image tokens")
 @click.option(
     "--image-format", type=click.Choice(["jpeg", "png", "webp"]), default="jpeg", show_default=True,
     help="How resized screenshots are stored; others keep their bytes.",
@@ -288,6 +288,31 @@ def slice_command(
         **options,
     )
     report = stage.run(source_place(trajectories), out, config, how)
+    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+
+
+@main.command("normalize")
+@click.argument("dataset")
+@output_option
+@size_options()
+@click.option(
+    "--image-engine", default="auto", show_default=True,
+    help="vips, pillow (the reference, slower) or auto: the fastest that is installed.",
+)  # fmt: skip
+@worker_option
+@shared_options
+def normalize_command(
+    *, dataset: str, out: str, max_pixels: int | None, max_dim: int | None, image_engine: str, how: "Running",
+    fresh: bool, quiet: bool, form: str, verbose: bool,
+) -> None:  # fmt: skip
+    """Make the screenshots of DATASET smaller, and all that follows from their sizes.
+
+    Down only, from the stored screenshots; the samples stay what they are.
+    """
+    from . import normalize as stage
+
+    config = stage.NormalizeConfig(max_pixels=max_pixels, max_dim=max_dim, image_engine=image_engine)
+    report = stage.run(source_place(dataset), out, config, how)
     finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
 
 

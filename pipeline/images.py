@@ -7,6 +7,7 @@ good (`verify()` passes truncated JPEGs), paths that cannot leave the source fol
 import hashlib
 import re
 from pathlib import PurePosixPath
+from typing import Any
 
 from msgspec import Struct
 from PIL import Image, UnidentifiedImageError
@@ -175,6 +176,24 @@ def finish(picture: Resized, plan: Plan) -> Stored:
         return Stored(data, picture.source_sha256, form, *source, seen)
     data = encode(picture.pixels, plan.format, plan.quality)
     return Stored(data, hashlib.sha256(data).hexdigest(), plan.format, *source, seen)
+
+
+def scaled(data: bytes, size: Size, plan: Plan) -> dict[str, Any]:
+    """Return the columns of `images/` that change when a stored screenshot is scaled; raises ImageProblem."""
+    try:
+        pixels = engines.get(plan.engine).open(data, header(data)).pixels(size)
+    except UnreadableError as error:
+        raise _broken(str(error)) from error
+    encoded, seen = encode(pixels, plan.format, plan.quality), fingerprint(pixels)
+    return {
+        "bytes": encoded,
+        "sha256": hashlib.sha256(encoded).hexdigest(),
+        "format": plan.format,
+        "width": seen.width,
+        "height": seen.height,
+        "phash": seen.phash,
+        "tiles": seen.tiles,
+    }
 
 
 def final_size(width: int, height: int, plan: Plan) -> Size:

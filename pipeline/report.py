@@ -108,6 +108,8 @@ class StageReport:
             yield "taps that do nothing can be found only where observation.elements is recorded"
         if self.flagged:
             yield f"gdp view {self.path}: the filter `Flag` shows the samples with warnings"
+        if manifest.stage == "normalize" and "resized" not in manifest.details["screenshots"]:
+            yield "no screenshot was larger than that: all are as they were"
         if "no_subtask" in manifest.rejected:
             yield "sub-tasks are cut where steps have a subgoal, or where one is a milestone and has an instruction"
         if self.empty:

@@ -41,11 +41,12 @@ def cutting_options(function: Command) -> Command:
     return function
 
 
-def size_options(function: Command) -> Command:
-    """Add the limits of a screenshot's size."""
-    area = click.option("--max-pixels", type=int, help="Area of a screenshot at most.  [default: 1280 image tokens]")
+def size_options(default: str | None = None) -> Callable[[Command], Command]:
+    """Return what adds the limits of a screenshot's size; `default` is the area without them."""
+    note = "" if default is None else f"  [default: {default}]"
+    area = click.option("--max-pixels", type=int, help=f"Area of a screenshot at most.{note}")
     side = click.option("--max-dim", type=int, help="Long side of a screenshot at most, in pixels, whatever its area.")
-    return area(side(function))
+    return lambda function: area(side(function))
 
 
 def tokenizer_option(function: Command) -> Command:

@@ -17,12 +17,13 @@ from unittest import mock
 import msgspec
 from PIL import Image, ImageDraw
 
-from pipeline import augment_errors, validate
+from pipeline import augment_errors, normalize, validate
 from pipeline import slice as slice_stage
 from pipeline.augment_errors import AugmentConfig
 from pipeline.dataset import Dataset
 from pipeline.executors.local import LocalExecutor
 from pipeline.manifest import MANIFEST, Shard
+from pipeline.normalize import NormalizeConfig
 from pipeline.place import Place
 from pipeline.records import Sample
 from pipeline.report import StageReport
@@ -171,6 +172,13 @@ def sliced(source: Path, out: Path, **config: Any) -> Dataset:
     """Run `gdp slice` and open what it wrote."""
     with in_process():
         slice_stage.run(source, out, SliceConfig(**config), Running())
+    return Dataset.open(out)
+
+
+def normalized(source: Path, out: Path, **config: Any) -> Dataset:
+    """Run `gdp normalize` and open what it wrote."""
+    with in_process():
+        normalize.run(source, out, NormalizeConfig(**config), Running())
     return Dataset.open(out)
 
 

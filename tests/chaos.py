@@ -13,7 +13,7 @@ import build
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("steps", "images", "samples", "rejected")
-STAGES = ("slice", "augment-errors", "validate")
+STAGES = ("slice", "augment-errors", "normalize", "validate")
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -35,7 +35,7 @@ class World:
 
     @classmethod
     def make(cls, root: Path) -> "World":
-        """Write the corpus and run the three stages."""
+        """Write the corpus and run the stages."""
         build.corpus(root / "trajectories", n=4, n_steps=4)
         world = cls(root)
         for stage in STAGES:
@@ -46,8 +46,9 @@ class World:
     def command(self, stage: str, out: Path | str, *options: str) -> list[str]:
         """Return the command that runs a stage on the golden output of the stage before."""
         before = {"slice": self.root / "trajectories", "augment-errors": self.root / "golden" / "slice",
+                  "normalize": self.root / "golden" / "augment-errors",
                   "validate": self.root / "golden" / "augment-errors"}[stage]  # fmt: skip
-        own = ("--shard-size", "2") if stage == "slice" else ()
+        own = {"slice": ("--shard-size", "2"), "normalize": ("--max-dim", "520")}.get(stage, ())
         return [sys.executable, "-m", "pipeline", stage, str(before), "-o", str(out), "--workers", "1", *own, *options]
 
     def environment(self, **extra: str) -> dict[str, str]:
@@ -85,7 +86,8 @@ class World:
 def points(stage: str) -> list[str]:
     """Return the fault points of a stage, in an order in which each is reached by a run that resumes."""
     steps = ("written", "synced", "renamed", "folder_synced")
-    written = {"slice": TABLES, "augment-errors": ("samples",), "validate": ("samples", "rejected")}[stage]
+    written = {"slice": TABLES, "augment-errors": ("samples",), "normalize": TABLES,
+               "validate": ("samples", "rejected")}[stage]  # fmt: skip
     opened = [f"{table}.opened" for table in written]
     ordered = (*written, *(table for table in TABLES if table not in written))
     return [

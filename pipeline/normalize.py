@@ -1,0 +1,99 @@
+"""Make the screenshots of a dataset smaller: down only, from the stored ones, and all that follows from their sizes.
+
+Samples keep their ids, split, turns and provenance, those with errors too. Sizes are computed from the recorded ones,
+so they are those of slicing at that size; pixels were resampled and encoded twice, and differ a little
+(`tests/test_normalize.py` says by how much). Where coordinates are pixels, messages are rendered again.
+"""
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from . import engines, layouts
+from .apart import keep_apart
+from .dataset import Dataset
+from .exceptions import ConfigError
+from .images import Plan
+from .manifest import Contract
+from .normalize_shard import NormalizeTask, normalize_shard
+from .place import Place, Where
+from .report import StageReport
+from .resolution import largest_area
+from .stage import Plan as StagePlan
+from .stage import Running, execute
+
+
+@dataclass(frozen=True)
+class NormalizeConfig:
+    """The limits that `gdp normalize` brings screenshots within; every field changes the result."""
+
+    max_pixels: int | None = None
+    """Area of a screenshot at most; None keeps the dataset's limit."""
+    max_dim: int | None = None
+    """Long side of a screenshot at most, in pixels; None keeps the dataset's limit."""
+    image_engine: str = "auto"
+    """What decodes and resizes screenshots; `auto` is the fastest that is installed."""
+
+    def __post_init__(self) -> None:
+        if self.max_pixels is None and self.max_dim is None:
+            raise ConfigError("gdp normalize", "found no limit, expected --max-dim or --max-pixels")
+        engines.choose(self.image_engine)
+
+
+def run(source: Where, out: Where, config: NormalizeConfig, running: Running) -> StageReport:
+    """Write the dataset `source` to `out` with screenshots within the limits."""
+    source, out = Place.of(source), Place.of(out)
+    keep_apart(source, out)
+    dataset = Dataset.open(source)
+    manifest = dataset.manifest
+    agreed = smaller(manifest.contract, config)
+    engine = engines.choose(config.image_engine)
+    named = {"name": engine.name, **engine.versions()}
+    tasks = [
+        NormalizeTask(
+            number=number,
+            source=str(source.absolute()),
+            out=str(out.absolute()),
+            contract=agreed,
+            image_plan=_plan(agreed, manifest.image["format"], manifest.image["quality"], engine.name),
+            fingerprint=manifest.fingerprint,
+        )
+        for number in manifest.shard_numbers()
+    ]
+    plan = StagePlan(
+        stage="normalize",
+        seed=manifest.seed,
+        config={"max_pixels": agreed.max_pixels, "max_dim": agreed.max_dim, "image_engine": named},
+        input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
+        contract=agreed,
+        image={**manifest.image, "engine": named},
+        slicing=manifest.slicing,
+        prompts=manifest.prompts,
+    )
+    return execute(plan, out, tasks, normalize_shard, running)
+
+
+def smaller(contract: Contract, config: NormalizeConfig) -> Contract:
+    """Return the contract with narrower limits; raises ConfigError for wider ones: lost pixels do not come back."""
+    for option, wanted, there, unit in (
+        ("--max-pixels", config.max_pixels, contract.max_pixels, "pixels"),
+        ("--max-dim", config.max_dim, contract.max_dim, "a side"),
+    ):
+        if wanted is not None and there is not None and wanted > there:
+            message = f"found {wanted}, expected at most {there} {unit}, the dataset's own limit"
+            raise ConfigError(option, message, "lost pixels do not come back; gdp slice the trajectories again")
+    area = largest_area(layouts.get(contract.layout), config.max_pixels, config.max_dim)
+    max_dim = contract.max_dim if config.max_dim is None else config.max_dim
+    return replace(contract, max_pixels=min(contract.max_pixels, area), max_dim=max_dim)
+
+
+def _plan(contract: Contract, form: str, quality: int, engine: str) -> Plan:
+    return Plan(
+        factor=contract.factor,
+        min_pixels=contract.min_pixels,
+        max_pixels=contract.max_pixels,
+        format=form,  # type: ignore[arg-type]  # one of the formats, as the manifest says
+        quality=quality,
+        engine=engine,
+        max_dim=contract.max_dim,
+    )
