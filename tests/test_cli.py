@@ -52,15 +52,15 @@ def test_help_shows_the_stages_in_order_and_a_chain() -> None:
     """Help shows the stages in order and a chain."""
     done = build.gdp("--help")
     assert done.returncode == 0
-    at = [done.stdout.index(f"\n  {name} ") for name in ("import", "slice", "augment-errors", "validate", "train")]
+    stages = ["import", "slice", "normalize", "augment-errors", "validate", "train"]
+    at = [done.stdout.index(f"\n  {name} ") for name in stages]
     assert at == sorted(at)
     assert "gdp slice TRAJECTORIES -o sliced | gdp augment-errors - -o augmented" in done.stdout
-    stages = ["import", "slice", "augment-errors", "validate", "train"]
     assert [name for name in main.commands if name in stages] == stages
     assert build.gdp("--version").stdout.startswith("gdp, version 0.")
 
 
-@pytest.mark.parametrize("command", ["slice", "augment-errors", "validate", "train"])
+@pytest.mark.parametrize("command", ["slice", "normalize", "augment-errors", "validate", "train"])
 def test_every_option_is_explained(command: str) -> None:
     """Every option is explained."""
     done = build.gdp(command, "--help")

@@ -18,7 +18,7 @@ from pipeline.normalize import NormalizeConfig
 from pipeline.stage import Running
 
 LAYOUT_OF_EACH_FRAME = sorted({layout.scale is None: name for name, layout in LAYOUTS.items()}.values())
-LIMITS = ({"max_dim": 520}, {"max_pixels": 150_000}, {"max_dim": 600, "max_pixels": 140_000})
+LIMITS = ({"max_dim": 520}, {"max_pixels": 200_000}, {"max_dim": 640, "max_pixels": 180_000})
 MEAN_LEVELS = 1.0
 """Levels of 255 by which a picture resampled twice differs on average from one resampled once."""
 

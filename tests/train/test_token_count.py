@@ -43,11 +43,13 @@ texts = st.one_of(
         ("<|im_end|>", "<|image_pad|>", "<tool_call>", "</think>", "\n", "  ", "Tap", "打开", "e\u0301", "\u0958", "🙂")
     ), max_size=8).map("".join),
 )  # fmt: skip
-parts = st.one_of(texts.map(lambda text: Part("text", text=text)), st.just(Part("image", image=0)))
+texts_only = texts.map(lambda text: Part("text", text=text))
+tokens = st.just(Part("token", text="<|endoftext|>"))
+parts = st.one_of(texts_only, tokens, st.just(Part("image", image=0)))
 messages_of = st.lists(
     st.one_of(
         st.builds(Message, st.sampled_from(("system", "user")), st.lists(parts, min_size=1, max_size=3).map(tuple)),
-        st.builds(Message, st.just("assistant"), st.tuples(texts.map(lambda text: Part("text", text=text))),
+        st.builds(Message, st.just("assistant"), st.lists(st.one_of(texts_only, tokens), max_size=3).map(tuple),
                   st.sampled_from((0.0, 1.0))),
     ), max_size=6,
 )  # fmt: skip
