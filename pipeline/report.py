@@ -89,6 +89,11 @@ class StageReport:
         """Whether nothing is left to go on with."""
         return self.manifest.counts["samples"].out == 0
 
+    def _warnings(self) -> Iterator[str]:
+        rate = self.manifest.config.get("rate", 0) if self.manifest.stage == "augment-errors" else 0
+        if rate > MUCH:
+            yield f"a rate of {rate:g} is much: beyond {MUCH:g}, agents start to correct what is right"
+
     def _hints(self) -> Iterator[str]:
         manifest = self.manifest
         if manifest.stage == "slice" and manifest.prompts.system is None:
@@ -97,9 +102,6 @@ class StageReport:
             yield "where the server gave no good thought gdp's own wording stands; --fresh asks again for missing ones"
         if "evidence_outside_window" in str(manifest.details):
             yield "some errors need two screenshots in view: gdp slice --history-images 2 or more"
-        if manifest.stage == "augment-errors" and manifest.config["rate"] > MUCH:
-            share = manifest.config["rate"]
-            yield f"warning: a rate of {share:g} is much: beyond {MUCH:g}, agents start to correct what is right"
         without = [name for name, value in manifest.details.items() if _only(value, "no_elements")]
         if without:
             needed = "no screen has observation.elements recorded"
@@ -125,11 +127,16 @@ class StageReport:
             lines.append(f"  {name:<15} {flow.into} in{added} = {flow.out} out + {flow.rejected} rejected")
         splits = self.manifest.splits
         lines.append("  split           " + (", ".join(f"{n} {split}" for split, n in splits.items()) or "none"))
-        lines += [f"  {name:<15} {_detail(value)}" for name, value in self.manifest.details.items()]
+        kinds = self.manifest.config.get("kinds", ())
+        idle = [name for name in kinds if self.manifest.details.get(name) == {}]
+        lines += [f"  {name:<15} {_detail(value)}" for name, value in self.manifest.details.items() if name not in idle]
+        if idle:
+            lines.append(f"  no occasion     {', '.join(idle)}")
         refused = self.manifest.rejected
         for words, codes in (("rejected", refused.keys() - HELD_BACK), ("set aside", refused.keys() & HELD_BACK)):
             if codes:
                 lines.append(f"  {words:<15} " + ", ".join(f"{refused[code]} {code}" for code in sorted(codes)))
+        lines += [f"warning: {warning}" for warning in self._warnings()]
         lines += [f"hint: {hint}" for hint in self._hints()]
         findings = [row for row in self.refused if row["code"] not in HELD_BACK]
         lines += [f"{row['where']}: {row['message']} [{row['code']}]" for row in findings[: self.shown]]

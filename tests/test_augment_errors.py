@@ -230,7 +230,7 @@ def test_without_elements_the_report_names_the_kinds_that_cannot_fire(tmp_path: 
     report = StageReport.of(build.augmented(tmp_path / "d", tmp_path / "out", rate=0.4)).render_text()
     hint = next(line for line in report.splitlines() if "no screen has observation.elements" in line)
     assert {"tap_dead", "tap_label", "tap_near_miss", "noop_twice", "wait_needless"} <= set(re.findall(r"\w+", hint))
-    assert "a rate of 0.4 is much" in report
+    assert "warning: a rate of 0.4 is much" in report
     assert errors(Dataset.open(tmp_path / "out")) == []
 
 
