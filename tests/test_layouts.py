@@ -106,7 +106,9 @@ def test_what_is_written_reads_back(
 
 def kept(action: a.Type | a.OpenApp) -> dict[str, Any]:
     """Return the flags that say nothing: False is as good as unset."""
-    return {"clear": action.clear, "submit": action.submit} if isinstance(action, a.Type) and not action.submit else {}
+    if not isinstance(action, a.Type):
+        return {}
+    return {"clear": action.clear, **({} if action.submit else {"submit": action.submit})}
 
 
 @each_layout
