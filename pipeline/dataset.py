@@ -111,7 +111,12 @@ class Dataset:
         if shard is None:
             return SCHEMAS[table].empty_table()
         with self._explained(shard.name):
-            return self._open(shard.name).read().replace_schema_metadata(None)
+            found = self._open(shard.name).read().replace_schema_metadata(None)
+        if found.column_names != SCHEMAS[table].names:
+            missing = sorted(set(SCHEMAS[table].names) ^ set(found.column_names))
+            message = f"found other columns than this version writes ({', '.join(missing)}), expected the same"
+            raise InputError(f"{self.path}/{shard.name}", message, DAMAGED_HINT)
+        return found
 
     def frame(self, table: str, columns: list[str]) -> "pl.DataFrame":
         """Return columns of a whole table, every shard of it; for questions that no single shard answers."""
