@@ -46,6 +46,7 @@ def test_a_replaced_reply_is_a_labelled_error(tmp_path: Path) -> None:
     assert error.response.raw == wrong
     assert (error.text.thought, recovery.text.thought) == ("I click there.", "I click.")
     assert (error.text.instruction, recovery.text.instruction) == (None, "点击“菜单”")
+    assert error.subgoal == recovery.subgoal == "点击“菜单”"
     assert trajectory.final_observation is not None
     assert (trajectory.outcome.status, trajectory.platform, trajectory.goal) == ("success", "windows", "打开菜单")
 

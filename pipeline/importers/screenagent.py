@@ -217,6 +217,7 @@ def _step(index: int, move: _Move, album: Album, lang: Literal["en", "zh"]) -> S
         if move.rejected
         else None,
         label=_label(index, move),
+        subgoal=_subtask(reply, lang),
     )
 
 
