@@ -6,6 +6,7 @@ and is never resized, flipped or padded. Words that place things ("at the top") 
 """
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -67,6 +68,15 @@ class Cut(Struct, frozen=True):
 def is_cut(sample_id: str) -> bool:
     """Tell whether the sample shows a part of a screenshot only."""
     return sample_id.endswith(SUFFIX)
+
+
+def elements_in_view(sample: Sample, elements: Sequence[Element], whole: ImageRef | None) -> Sequence[Element]:
+    """Return the recorded elements where a sample shows them: as they are, or moved along with the part `whole` has."""
+    if whole is None or not is_cut(sample.sample_id):
+        return elements
+    left, top, width, height = json.loads(sample.provenance["crop"])
+    cut = Cut(left, top, width, height, (whole.width, whole.height))
+    return tuple(replace(element, bbox=cut.box(element.bbox)) for element in elements)
 
 
 def plan_cut(sample: Sample, elements: Sequence[Element], contract: Contract, seed: int) -> Cut | Unmovable | None:

@@ -135,7 +135,9 @@ def test_samples_are_added_with_a_part_of_the_screenshot(tmp_path: Path, form: s
         assert f"[{x}, {y}]" in (sample.messages[-1].content[0].text or "")
         assert sample.image_tokens == width * height // 1024
         assert sample.turns[-1].size == (width, height)
-    assert build.validated(tmp_path / "out").findings == 0
+    report = build.validated(tmp_path / "out")
+    assert report.findings == 0
+    assert set(report.manifest.details["warnings"]) <= {"thought_length"}  # the aim is asked of the recorded elements
 
 
 def test_the_processor_leaves_every_part_as_it_is(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Asked of the recorded elements of the decision's screen; without them nothing is
 from collections.abc import Iterator, Sequence
 
 from pipeline.actions import Box, Click, LongPress, Point
+from pipeline.crop import elements_in_view
 from pipeline.geometry import contains, inside
 from pipeline.records import Element, Sample
 from pipeline.screen import hit, interactive
@@ -73,7 +74,7 @@ def _aimed(sample: Sample, context: Context) -> Iterator[tuple[str, Point, Seque
         if isinstance(action, Click | LongPress) and action.point is not None:
             if elements is None:
                 step = context.step(sample.trajectory_id, sample.target.step_index)
-                elements = () if step is None else step.observation.elements
+                elements = () if step is None else elements_in_view(sample, step.observation.elements, step.image)
             yield f"$.target.actions[{number}].point", action.point, elements
 
 
