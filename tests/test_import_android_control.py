@@ -40,6 +40,7 @@ def test_an_episode(tmp_path: Path) -> None:
     assert end == Terminate(status="success", synth=True)
     assert trajectory.final_observation is None
     assert [step.text.instruction for step in trajectory.steps] == ["Do step 0", "Do step 1", None]
+    assert [step.subgoal for step in trajectory.steps] == ["Do step 0", "Do step 1", None]
     assert report(tmp_path / "out")["losses"] == {
         "scroll without distance": 1, "scroll without start point": 1, "synthesised terminate": 1,
         "view outside the screen": 3,

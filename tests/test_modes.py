@@ -7,9 +7,12 @@ from typing import Any
 
 import build
 import pytest
+from msgspec.structs import replace
 
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError
+from pipeline.layouts import LAYOUTS, render
+from pipeline.policy import Prompts
 from pipeline.records import Sample
 from pipeline.slice import SliceConfig
 from pipeline.token_count import counter, most_tokens
@@ -104,6 +107,27 @@ def test_wrong_turns_stand_in_windows_without_loss(tmp_path: Path) -> None:
     assert [learned(sample) for sample in samples] == [[0, 1], [1, 3], [3, 4], [4, 6], [6, 7]]
     assert [shown(sample) for sample in samples] == [[0, 1], [1, 2, 3], [2, 3, 4], [4, 5, 6], [5, 6, 7]]
     assert codes(dataset) == [(f"{AT}[2]", "labelled_error"), (f"{AT}[5]", "labelled_error")]
+
+
+def test_validate_refuses_a_wrong_turn_that_is_trained(tmp_path: Path) -> None:
+    """And a window whose targets are not those of its trained turns."""
+    document = build.trajectory("t", 3)
+    document["steps"][1]["label"] = {"role": "error"}
+    good = one(tmp_path, document, mode="window", window=3)
+    (sample,) = good.samples()
+    turns = (sample.turns[0], replace(sample.turns[1], loss_weight=1.0), sample.turns[2])
+    layout, contract = LAYOUTS["mai-ui"], good.manifest.contract
+    trained = replace(sample, turns=turns, messages=render(layout, contract.history, Prompts(), sample.goal, turns))
+    for number, (bad, messages) in enumerate(
+        (
+            (trained, ("found a loss weight on a turn of role error, expected 0",)),
+            (replace(sample, earlier_targets=()), ("found targets of steps [], expected those trained, [0]",)),
+            (replace(sample, provenance={}), ("found no steps that the window is about, expected first-last",)),
+        )
+    ):
+        build.edited(good, tmp_path / f"bad{number}", lambda _, bad=bad: [bad])  # type: ignore[misc]
+        report = build.validated(tmp_path / f"bad{number}")
+        assert [row["message"].partition(" (and")[0] for row in report.refused] == list(messages)
 
 
 def test_what_cannot_be_said_or_seen_ends_a_window(tmp_path: Path) -> None:
@@ -221,7 +245,7 @@ def test_the_budget_shrinks_the_history_in_order(tmp_path: Path, layout: str) ->
             assert row["message"].endswith(f"expected at most {most}")
         assert dataset.manifest.details["shortened"] == dict(sorted(shortened.items()))
         assert dataset.manifest.slicing.max_tokens == most
-    assert any(turns == 1 for _, turns in before.values()), "the smallest budgets left out steps"
+    assert any(turns < step for step, (_, turns) in before.items()), "the smallest budgets left out steps"
 
 
 def test_windows_within_the_budget(tmp_path: Path) -> None:

@@ -139,8 +139,14 @@ def _episode(
 
     def make(index: int, act: bytes) -> Step:
         observation, frame = observe(index)
-        text = StepText(instruction=instructions[index].strip() or None)
-        return Step(index=index, observation=observation, actions=(_action(act, frame, options),), text=text)
+        told = instructions[index].strip() or None
+        return Step(
+            index=index,
+            observation=observation,
+            actions=(_action(act, frame, options),),
+            text=StepText(instruction=told),
+            subgoal=told,  # one that takes several actions is repeated for each
+        )
 
     places = (f"record {number}, action {index}" for index in range(len(acts)))
     steps, refusals = steps_of(file, zip(places, acts, strict=True), make)
