@@ -96,7 +96,8 @@ def render(encoded: Any, chatml: Any, *, colour: bool) -> str:
 
 def _text(ids: list[int], chatml: Any) -> Iterator[str]:
     """Yield the text; what only spells a control token gets a backslash after its `<`, a real one does not."""
-    for control, run in groupby(ids, key=lambda token: token if token in chatml.control else None):
+    real = {number for token, number in chatml.tokenizer.get_added_vocab().items() if token.startswith("<|")}
+    for control, run in groupby(ids, key=lambda token: token if token in real else None):
         tokens = list(run)
         text = chatml.tokenizer.decode(tokens[:1] if control == chatml.image_pad else tokens)
         if control is None:
