@@ -1,7 +1,4 @@
-"""What a shard of `gdp slice` is made from, in order: each trajectory, then its screenshots, read, checked and resized.
-
-Most of the work is done here, in calls that let other threads run: `ahead` has the next input made in a second thread.
-"""
+"""What a shard of `gdp slice` is made from, in order: each trajectory, then its screenshots, read, checked and resized."""
 
 import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence

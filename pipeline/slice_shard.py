@@ -11,7 +11,6 @@ from contextlib import closing
 from msgspec import Struct
 
 from . import layouts
-from .ahead import ahead
 from .compose import SCREENSHOTS, STEPS, Setting, Shown, Subject, turn_of, with_size
 from .describe import language
 from .images import ImageProblem, Plan, Resized, Stored, finish
@@ -53,7 +52,7 @@ def slice_shard(task: SliceTask) -> ShardResult:
     tables = ("steps", "images", "samples", "rejected")
     with (
         ShardWriter(Place(task.out), task.number, tables, task.metadata) as writer,
-        closing(ahead(inputs(Place(task.source), task.documents, task.repeated, task.image_plan))) as coming,
+        closing(inputs(Place(task.source), task.documents, task.repeated, task.image_plan)) as coming,
     ):
         shard = _Shard(task, writer)
         for split in task.splits:

@@ -91,7 +91,7 @@ def _resized(image: "pyvips.Image", size: Size) -> Image.Image:
         return _decoded(image).convert("RGB").resize(size, Image.Resampling.BICUBIC).convert("RGBX")
     if size != (image.width, image.height):
         # Not `resize`: from a factor of 4 it averages blocks first.
-        image = image.reducev(image.height / height, kernel="cubic").reduceh(image.width / width, kernel="cubic")
+        image = image.reduce(image.width / width, image.height / height, kernel="cubic")
     return _decoded(image)
 
 
