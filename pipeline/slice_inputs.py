@@ -1,4 +1,4 @@
-"""What a shard of `gdp slice` is made from, in order: each trajectory, then its screenshots, read, checked and resized."""
+"""What a shard of `gdp slice` is made from: each trajectory, then its screenshots, read, checked and resized."""
 
 import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
