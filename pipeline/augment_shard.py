@@ -104,7 +104,7 @@ def augment_shard(task: AugmentTask) -> ShardResult:
         details={
             "origin": dict(_tally(final, "origin")),
             **({"screens": task.coverage} if task.coverage else {}),
-            "unchanged screen": {"fine": task.fine, "failed": failed + by_kind["mined_noop"]},
+            "unchanged": {"fine": task.fine, "failed": failed + by_kind["mined_noop"]},
             **{kind: dict(sorted(counter.items())) for kind, counter in counts.items()},
             **moves,
             **worded,

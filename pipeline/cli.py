@@ -112,7 +112,10 @@ def shared_options(function: Command) -> Command:
         "-q", "--quiet", is_flag=True, help="No report and no progress; errors and the exit code remain."
     )
     verbose = click.option(
-        "-v", "--verbose", is_flag=True, help="Name every refused row in the report, not the first 20."
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Name every refused row and every guard in the report, not the first.",
     )
     return fresh(form(quiet(verbose(function))))
 

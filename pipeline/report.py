@@ -11,6 +11,9 @@ from .manifest import Manifest
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""
 
+GUARDS = 3
+"""Guards of a kind of error that the text names by default; the JSON and `--verbose` name all."""
+
 HELD_BACK = frozenset({"labelled_error", "mined_slip", "no_subtask", "padding", "short_history"})
 """Reasons that are no finding: the recording, or the user, says that these decisions should not be learned."""
 
@@ -127,11 +130,7 @@ class StageReport:
             lines.append(f"  {name:<15} {flow.into} in{added} = {flow.out} out + {flow.rejected} rejected")
         splits = self.manifest.splits
         lines.append("  split           " + (", ".join(f"{n} {split}" for split, n in splits.items()) or "none"))
-        kinds = self.manifest.config.get("kinds", ())
-        idle = [name for name in kinds if self.manifest.details.get(name) == {}]
-        lines += [f"  {name:<15} {_detail(value)}" for name, value in self.manifest.details.items() if name not in idle]
-        if idle:
-            lines.append(f"  no occasion     {', '.join(idle)}")
+        lines += self._details()
         refused = self.manifest.rejected
         for words, codes in (("rejected", refused.keys() - HELD_BACK), ("set aside", refused.keys() & HELD_BACK)):
             if codes:
@@ -143,6 +142,20 @@ class StageReport:
         if len(findings) > self.shown:
             lines.append(f"… and {len(findings) - self.shown} more; --verbose names all")
         return "\n".join(lines)
+
+    def _details(self) -> Iterator[str]:
+        """Yield what the stage counted; kinds of error that came to nothing share two lines, unless all is asked."""
+        details, whole = self.manifest.details, self.shown == sys.maxsize
+        kinds = [name for name in self.manifest.config.get("kinds", ()) if name in details]
+        idle = [name for name in kinds if details[name] == {}]
+        never = [] if whole else [name for name in kinds if name not in idle and not details[name].get("truthful")]
+        for name, value in details.items():
+            if name not in idle and name not in never:
+                yield f"  {name:<15} {_detail(value, guards=None if whole else GUARDS)}"
+        if never:
+            yield "  not possible    " + ", ".join(f"{name} ({_first_guard(details[name])})" for name in never)
+        if idle:
+            yield f"  no occasion     {', '.join(idle)}"
 
 
 @dataclass(frozen=True)
@@ -173,14 +186,26 @@ def _only(value: Any, guard: str) -> bool:
     return not value.get("made") and not value.get("truthful")
 
 
-def _detail(value: Any) -> str:
-    """Return a count, several, or what became of a kind of error."""
+def _detail(value: Any, guards: int | None = None) -> str:
+    """Return a count, several, or what became of a kind of error and its commonest `guards`, all if that is None."""
     if not isinstance(value, dict):
         return str(value)
     if "considered" not in value:
         return ", ".join(f"{count} {name}" for name, count in value.items()) or "none"
-    guards = {name.removeprefix("refused: "): n for name, n in value.items() if name.startswith("refused: ")}
+    stopped = [f"{n} {guard}" for guard, n in _guards(value)]
     line = f"{value['considered']} considered, {value.get('truthful', 0)} possible, {value.get('made', 0)} made"
     if value.get("in place"):
         line += " (in place of the clean sample)"
-    return line + (f"; not: {', '.join(f'{n} {guard}' for guard, n in guards.items())}" if guards else "")
+    more = [] if guards is None or len(stopped) <= guards else ["…"]
+    return line + (f"; not: {', '.join([*stopped[:guards], *more])}" if stopped else "")
+
+
+def _guards(value: dict[str, int]) -> list[tuple[str, int]]:
+    """Return what kept a kind of error from being made and how often, the commonest first."""
+    found = [(name.removeprefix("refused: "), n) for name, n in value.items() if name.startswith("refused: ")]
+    return sorted(found, key=lambda each: (-each[1], each[0]))
+
+
+def _first_guard(value: dict[str, int]) -> str:
+    guards = _guards(value)
+    return guards[0][0] if guards else "nothing"

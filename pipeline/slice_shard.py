@@ -6,7 +6,6 @@ says (`pipeline.modes`), write down whatever is refused.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 
 from msgspec import Struct
 
@@ -50,10 +49,8 @@ class SliceTask(Struct, frozen=True):
 def slice_shard(task: SliceTask) -> ShardResult:
     """Make one shard; the only part that a worker runs."""
     tables = ("steps", "images", "samples", "rejected")
-    with (
-        ShardWriter(Place(task.out), task.number, tables, task.metadata) as writer,
-        closing(inputs(Place(task.source), task.documents, task.repeated, task.image_plan)) as coming,
-    ):
+    with ShardWriter(Place(task.out), task.number, tables, task.metadata) as writer:
+        coming = inputs(Place(task.source), task.documents, task.repeated, task.image_plan)
         shard = _Shard(task, writer)
         for split in task.splits:
             shard.add(next(coming), split, coming)

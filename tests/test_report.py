@@ -43,6 +43,7 @@ def test_what_became_of_a_kind_of_error_reads_in_order() -> None:
     """Considered, possible, made, and why not; what replaces a clean sample says so."""
     value = {"considered": 9, "in place": 2, "made": 2, "refused: a": 3, "refused: b": 1, "truthful": 5}
     assert _detail(value) == "9 considered, 5 possible, 2 made (in place of the clean sample); not: 3 a, 1 b"
+    assert _detail(value, 1).endswith("; not: 3 a, …")
 
 
 def test_nothing_left_is_a_failure_that_says_so(tmp_path: Path) -> None:
