@@ -56,7 +56,7 @@ ELIGIBLE: dict[str, Eligible] = {
 def found(kind: str, facts: dict[int, dict[str, Any]] | None = None, around: Any = None, at: int = 2) -> Any:
     """Return what the kind says of its eligible record with other facts of steps, or other surroundings."""
     own, surroundings = ELIGIBLE[kind]
-    steps = [step(n, **{**own.get(n, {}), **(facts or {}).get(n, {})}) for n in range(5)]
+    steps = [step(n, **{"activity": f"page {n}", **own.get(n, {}), **(facts or {}).get(n, {})}) for n in range(5)]
     return KINDS[kind].propose(episode(*steps, around=surroundings if around is None else around), at)
 
 
@@ -82,6 +82,9 @@ CASES: list[tuple[str, str, dict[int, dict[str, Any]] | None, Any]] = [
     ("undo_scroll", "scroll_not_exact", {1: {"actions": (Scroll(point=(0.5, 0.5), dy=300, unit="wheel"),)}}, None),
     ("undo_scroll", "dynamic_region", {2: {"dynamic": ((0, 0, 1, 0.1),)}}, None),
     ("undo_scroll", "unsettled", {2: {"settled": False}}, None),
+    ("wrong_element", "changed_before", {1: {"activity": "page 0"}}, None),
+    ("wrong_tab", "changed_before", {1: {"activity": "page 0"}}, None),
+    ("long_press_instead", "changed_before", {1: {"activity": "page 0"}}, None),
     ("wrong_element", "return_not_proved", None, known(2, Route(THERE, (), ()))),
     ("wrong_element", "other_side", None, known(2, Route(other(THERE, split="val"), (BACK,), ()))),
     ("wrong_element", "irreversible", {2: screen(BUTTON, SEND)}, None),

@@ -63,6 +63,11 @@ def back_is_right(episode: Episode, index: int) -> bool:
     return goes_back(episode.scenes[index].action)
 
 
+def changed_before(episode: Episode, index: int) -> bool:
+    """Tell whether something was changed on the way here: it may show where another recording did not change it."""
+    return episode.first_change <= index
+
+
 # Of the screen: (scene).
 
 
@@ -321,6 +326,7 @@ GUARDS: dict[str, Guard] = {
         labelled_neighbour,
         aimless,
         back_is_right,
+        changed_before,
         no_elements,
         partial_tree,
         keyboard,

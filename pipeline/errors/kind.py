@@ -12,6 +12,7 @@ from pipeline.graph import NOTHING, Surrounding
 from pipeline.records import Lang, Role
 from pipeline.tables import StepRow
 
+from .changes import first_change
 from .scene import Scene
 
 Truth = Literal["recorded", "same screen", "graph"]
@@ -73,6 +74,11 @@ class Episode(Struct, frozen=True, dict=True):
     def scenes(self) -> tuple[Scene, ...]:
         """The screens of the steps."""
         return tuple(Scene(step) for step in self.steps)
+
+    @cached_property
+    def first_change(self) -> int:
+        """The first step that shows that something was changed on the way to it."""
+        return first_change(self.scenes, [self.around(index).state for index in range(len(self.steps))])
 
     def role(self, index: int) -> Role:
         """Return what the recording says of the step."""

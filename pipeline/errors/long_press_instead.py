@@ -58,4 +58,6 @@ class LongPressInstead(Injected):
                 )
         if not found:
             return Refusal(first or "return_not_proved")
+        if forbids("changed_before", episode, index):
+            return Refusal("changed_before")
         return there_and_back(episode, index, self.name, pick(episode, index, self.name, found))

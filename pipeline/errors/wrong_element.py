@@ -41,6 +41,8 @@ class WrongElement(Injected):
                 first = detour.guard
         if not found:
             return Refusal(first)
+        if forbids("changed_before", episode, index):
+            return Refusal("changed_before")
         return there_and_back(episode, index, self.name, pick(episode, index, self.name, found))
 
     def _detour(self, episode: Episode, index: int, route: Route) -> Detour | Refusal | None:

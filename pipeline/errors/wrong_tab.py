@@ -52,6 +52,8 @@ class WrongTab(Injected):
                 found.append((route, right, tab))
         if not found:
             return Refusal(first)
+        if forbids("changed_before", episode, index):
+            return Refusal("changed_before")
         return (
             self._compose(episode, index, *seeds.pick(found, episode.seed, self.name, episode.name, index, "where")),
         )
