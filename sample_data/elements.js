@@ -66,8 +66,15 @@
   const scrollOf = (el) => {
     const [maxX, maxY] = [el.scrollWidth - el.clientWidth, el.scrollHeight - el.clientHeight];
     if (!el.matches("[data-scroll]") || (maxX <= 0 && maxY <= 0)) return null;
-    return { x: el.scrollLeft, y: el.scrollTop, max_x: maxX, max_y: maxY };
+    return { x: el.scrollLeft, y: el.scrollTop, max_x: maxX, max_y: maxY, ...(App.tells ? App.tellsOfScroll() : {}) };
   };
+
+  /** What only an app that tells about itself (App.tells) lets a recorder know; of others nothing is written down. */
+  const told = (el) => ({
+    wired: el.matches("label[for]"), long_clickable: el.matches("[data-long]"), notifies: el.matches("[data-notifies]"),
+    radius: clickable(el) ? Math.min(parseFloat(getComputedStyle(el).borderTopLeftRadius), el.offsetWidth / 2, el.offsetHeight / 2) : null,
+  });
+  const places = (selector) => [...document.querySelectorAll(`#root ${selector}`)].map(visibleBox).filter((box) => box !== null);
 
   const index = new Map();
   const found = [];
@@ -80,10 +87,11 @@
     index.set(el, found.length);
     found.push({
       box, text: textOf(el), role: roleOf(el), parent: up ? index.get(up) : null, clickable: clickable(el),
-      enabled: clickable(el) ? !el.disabled : null, editable: isField(el) || null,
+      enabled: clickable(el) ? !el.disabled && el.getAttribute("aria-disabled") !== "true" : null, editable: isField(el) || null,
       focused: isField(el) ? document.activeElement === el : null, checked: checkedOf(el), topmost: topmost(el, box), scroll: scrollOf(el),
+      ...(App.tells ? told(el) : {}),
     });
   }
   const overlay = App.view.overlay !== undefined && App.view.overlay !== null;
-  return { elements: found, app: document.title, url: location.hash, activity: location.hash.split("/")[1] || "home", overlay };
+  return { elements: found, app: document.title, url: location.hash, activity: location.hash.split("/")[1] || "home", overlay, keyboard: App.keyboard === true, told: App.tells ? { ...App.tells(), dynamic: places("[data-dynamic]") } : null };
 };
