@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Threads that wait for work by spinning cost 3 to 9 times the whole on two cores.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint torture docs clean
+.PHONY: demo test prove lint torture docs clean
 
 demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in model
 	rm -rf demo
@@ -20,6 +20,9 @@ demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in mode
 
 test: .venv/.test  ## every test; browser tests where a Chromium can be had
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+prove: .venv/.test  ## replay every kind of error in a live app, and print how true it is
+	$(BIN)/python tests/replay/prove.py
 
 torture: .venv/.test  ## the long form of the fault tests
 	GDP_TORTURE=1 $(BIN)/python -m pytest tests/test_faults.py tests/test_executor.py --timeout 3600

@@ -3,6 +3,7 @@
 - docs/cli.md: the help of every command; docs/checks.md: the table of checks.
 - docs/layouts.md (`layout_page.py`); docs/resolution.md: its tables (`resolution.py`).
 - docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
+- docs/errors.md: what each kind of error is, and what the proof measured of it.
 - README.md: the file tree, and the output of the first three stages on sample_data.
 """
 
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import click
+import errors_page
 import layout_page
 import resolution
 
@@ -53,7 +55,7 @@ TREE = {
     "train/": "stage 4: masks, model, LoRA, the loop, the proof of the adapter; `recipes/` are configurations",
     "schemas/": "JSON Schemas of trajectory, action, sample, manifest, training configuration",
     "sample_data/": "recorded trajectories, the app they come from, the recorder",
-    "tests/": "one file a module; `make test`",
+    "tests/": "one file a module (`make test`); `replay/` proves the errors in a live app (`make prove`)",
     "benchmarks/": "measurements against the bare work; results in `docs/benchmarks.md`",
 }
 
@@ -152,6 +154,7 @@ def main() -> None:
         file.write_text(replaced(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
     page = ROOT / "docs" / "checks.md"
     page.write_text(replaced(page.read_text(encoding="utf-8"), "checks", checks()), encoding="utf-8")
+    (ROOT / "docs" / "errors.md").write_text(errors_page.page(), encoding="utf-8")
     readme = ROOT / "README.md"
     text = replaced(readme.read_text(encoding="utf-8"), "tree", tree())
     training = re.search(r"^\$ gdp train demo/clean -o demo/run\n.*?(?=\n```)", text, flags=re.DOTALL | re.MULTILINE)

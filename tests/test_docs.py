@@ -13,6 +13,7 @@ import pytest
 from pipeline.actions import Action, KeyUp, MouseUp
 from pipeline.checks import CHECKS
 from pipeline.cli import main as gdp
+from pipeline.errors import KINDS
 from pipeline.errors.guards import GUARDS
 from pipeline.importers import REASONS
 from pipeline.layouts import LAYOUTS
@@ -21,6 +22,7 @@ from pipeline.records import Trajectory
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
+import errors_page  # noqa: E402
 import generate  # noqa: E402  # docs/ is no package
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +31,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_command_reference_is_the_programs_own_help() -> None:
     """docs/cli.md is what `make docs` writes."""
     assert generate.cli_reference() == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_errors_has_every_kind_with_its_picture() -> None:
+    """docs/errors.md is what `make docs` writes of the kinds and of what `make prove` measured."""
+    assert errors_page.page() == (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    measured = json.loads((ROOT / "docs" / "errors.json").read_text(encoding="utf-8"))
+    assert list(measured["kinds"]) == list(KINDS), "run python tests/replay/prove.py --write"
+    controlled = {guard for control in measured["controls"] for guard in control["guards"]}
+    assert controlled | set(measured["no live trap"]) == set(GUARDS)
+    pictures = {path.stem: path.stat().st_size for path in (ROOT / "docs" / "errors").iterdir()}
+    assert set(pictures) == set(KINDS)
+    assert sum(pictures.values()) < 1_500_000
 
 
 def test_the_page_of_checks_has_them_all() -> None:
