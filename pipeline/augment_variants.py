@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from . import layouts
 from .apart import keep_apart
 from .augment_errors import setting_of
-from .compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, with_size
+from .compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said, with_size
 from .dataset import Dataset
 from .describe import same_goal
 from .errors import Episode
@@ -162,7 +162,15 @@ def _compose(layout: Layout, setting: Setting, host: Episode, donor: Episode, sp
         turn = with_size(item.turn, item.image, row.observation.image, setting.contract)
         shown.append(Shown(replace(turn, step_index=position), item.image))
         boxes.append(target_box(row.observation.elements, turn.actions[0]))
-    if any(layout.refuse(item.turn) is not None for item in shown) or missing_screenshots(layout, setting, shown):
+    silent = {position for position, item in enumerate(shown) if layout.refuse(item.turn) is not None}
+
+    def told(position: int) -> bool:
+        """Tell whether the decision's sample can be told: each call said, each screenshot there."""
+        way = shown[: position + 1]
+        sayable = silent.isdisjoint(said(layout, setting, [item.turn for item in way]))
+        return sayable and not missing_screenshots(layout, setting, way)
+
+    if not told(len(shown) - 1):
         return []
     first = host.steps[0]
     name = f"{host.name}~{donor.name}/{splice.leave:04d}-{splice.enter:04d}"
@@ -183,6 +191,6 @@ def _compose(layout: Layout, setting: Setting, host: Episode, donor: Episode, sp
             },
         )
         for position in range(splice.leave, len(steps))
-        if not missing_screenshots(layout, setting, shown[: position + 1])
+        if told(position)
     ]
     return [] if any(isinstance(sample, TooLong) for sample in made) else [s for s in made if isinstance(s, Sample)]

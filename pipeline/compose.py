@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .actions import Action, Box, Scroll
-from .describe import sentence
+from .describe import sentences
 from .geometry import model_size
-from .layouts import Layout, render, visible_turns
+from .layouts import Layout, first_spoken, render, visible_turns
 from .manifest import Contract, Slicing
 from .policy import Prompts
 from .records import ImageRef, Label, Lang, Message, Observation, Role, Sample, Screenshot, Split, Target, Turn
@@ -67,15 +67,16 @@ class Subject(Struct, frozen=True):
 
 
 def turn_of(index: int, facts: StepFacts, observation: Observation, lang: Lang) -> Turn:
-    """Return the step as a turn without loss; a missing instruction is described from the action and its target."""
+    """Return the step as a turn without loss; a missing instruction is described from the actions and their targets."""
     actions = tuple(_page_units(action, observation) for action in facts.actions)
-    element = target_element(observation.elements, actions[0])
-    name = None if element is None else name_of(observation.elements, element)
+    elements = observation.elements
+    targets = [target_element(elements, action) for action in actions]
+    names = [None if target is None else name_of(elements, target) for target in targets]
     return Turn(
         step_index=index,
         actions=actions,
         thought=facts.text.thought,
-        instruction=facts.text.instruction or sentence(actions[0], lang, name),
+        instruction=facts.text.instruction or sentences(actions, lang, names),
         inbound=facts.inbound,
         role=judged(facts.label),
     )
@@ -135,8 +136,9 @@ def compose(
 ) -> Sample | TooLong:
     """Return the sample that trains the last turn and shows what policy and budget leave of the others.
 
-    Every visible turn must have its screenshot (`missing_screenshots`), every turn must be one that the layout accepts
-    and know its size (`with_size`). The last `evidence` turns keep their screenshots, however small the budget.
+    Every visible turn must have its screenshot (`missing_screenshots`), every turn that is said as a call (`said`) must
+    be one that the layout accepts and know its size (`with_size`). The last `evidence` turns keep their screenshots,
+    however small the budget.
     """
     fitted = _fitted(layout, setting, subject.goal, shown, evidence)
     if isinstance(fitted, TooLong):
@@ -322,6 +324,19 @@ def missing_screenshots(layout: Layout, setting: Setting, shown: Sequence[Shown]
     first = 0 if setting.slicing.max_history is None else max(0, len(shown) - 1 - setting.slicing.max_history)
     visible = visible_turns(layout, [item.turn for item in shown], setting.image_window)
     return [position for position in visible if position >= first and shown[position].image is None]
+
+
+def said(layout: Layout, setting: Setting, turns: Sequence[Turn], *, images: int | None = None) -> range:
+    """Return the positions of the turns that the sample of the last one says as calls; it tells the others in words.
+
+    So it is as the policy shows it; where a budget shows fewer screenshots, only more is told in words. `images` are
+    the screenshots shown at most, by default the policy's.
+    """
+    last = len(turns) - 1
+    window = setting.image_window if images is None else images
+    view = views(visible_turns(layout, turns, len(turns)), last, setting.slicing, image_window=window)[0]
+    start = view.visible[0] if view.visible else last
+    return range(max(view.first, first_spoken(setting.contract.history, start)), len(turns))
 
 
 def text_tokens(setting: Setting, messages: Sequence[Message]) -> int:

@@ -1,6 +1,7 @@
 """Say in one sentence what an action does, in English or Chinese, and in which language a goal is written."""
 
 import re
+from collections.abc import Sequence
 
 from .actions import (
     Action,
@@ -37,14 +38,14 @@ _WORDS = {
         "type": "Type “{text}”", "scroll": "Scroll {way}", "swipe": "Swipe {way}", "drag": "Drag across the screen",
         "open_app": "Open {text}", "wait": "Wait", "answer": "Answer “{text}”", "ask_user": "Ask “{text}”",
         "key": "Press {text}", "success": "Finish: the task is done", "failure": "Stop: the task cannot be done",
-        "other": "Do “{text}”", "nameless": "the marked place",
+        "other": "Do “{text}”", "nameless": "the marked place", "then": ", then ",
     },
     "zh": {
         "click": "点击{name}", "double": "双击{name}", "long_press": "长按{name}",
         "type": "输入“{text}”", "scroll": "向{way}滚动", "swipe": "向{way}滑动", "drag": "在屏幕上拖动",
         "open_app": "打开{text}", "wait": "等待", "answer": "回答“{text}”", "ask_user": "询问“{text}”",
         "key": "按{text}", "success": "结束：任务已完成", "failure": "结束：任务无法完成",
-        "other": "执行“{text}”", "nameless": "该位置",
+        "other": "执行“{text}”", "nameless": "该位置", "then": "，然后",
     },
 }  # fmt: skip
 
@@ -111,6 +112,17 @@ def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
             return words["success" if status in {"success", "already_done"} else "failure"]
         case _:
             return words["other"].format(text=type(action).__struct_config__.tag)
+
+
+def sentences(actions: Sequence[Action], lang: Lang, targets: Sequence[str | None]) -> str:
+    """Return all actions of a response, in order, as one sentence; `targets` are what each lands on.
+
+    >>> sentences((Click(point=(0.5, 0.5)), Type(text="a")), "en", ("Name", None))
+    'Tap "Name", then type “a”'
+    """
+    first, *rest = [sentence(action, lang, target) for action, target in zip(actions, targets, strict=True)]
+    then = _WORDS[lang]["then"]
+    return first + "".join(f"{then}{each[0].lower()}{each[1:]}" for each in rest)
 
 
 def _way(action: Scroll | Swipe) -> Direction | None:

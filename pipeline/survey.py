@@ -7,7 +7,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from . import layouts
-from .compose import Setting, Shown, too_long, with_size
+from .compose import Setting, Shown, said, too_long, with_size
 from .crop import is_cut
 from .dataset import Dataset
 from .dose import Candidate
@@ -113,6 +113,8 @@ def _proposals(
     found: list[tuple[int, Candidate]] = []
     slips: set[int] = set()
     promoted: set[int] = set()
+    turns = sized(episode.shown(len(episode.steps)), episode, task.setting.contract)
+    silent = [index for index, item in enumerate(turns) if layout.refuse(item.turn) is not None]
     for index in range(len(episode.steps)):
         decision = clean.get((episode.name, index))
         if decision is None:
@@ -122,7 +124,7 @@ def _proposals(
             if outcome is None:
                 continue
             counts[kind]["considered"] += 1
-            proposals, guard = _expressible(layout, task, episode, outcome)
+            proposals, guard = _expressible(layout, task, episode, outcome, silent)
             if not proposals:
                 counts[kind][f"refused: {guard}"] += 1
                 continue
@@ -142,14 +144,17 @@ def _proposals(
 
 
 def _expressible(
-    layout: Layout, task: SurveyTask, episode: Episode, outcome: Refusal | Sequence[Proposal]
+    layout: Layout, task: SurveyTask, episode: Episode, outcome: Refusal | Sequence[Proposal], silent: Sequence[int]
 ) -> tuple[list[Proposal], str | None]:
-    """Return the proposals that the layout can say and show, in order up to the first that it cannot, and why."""
+    """Return the proposals that the layout can say and show, in order up to the first that it cannot, and why.
+
+    `silent` are the recorded steps that it has no call for.
+    """
     if isinstance(outcome, Refusal):
         return [], outcome.guard
     kept: list[Proposal] = []
     for proposal in outcome:
-        guard = _unsayable(layout, task.setting, episode, proposal)
+        guard = _unsayable(layout, task.setting, episode, proposal, silent)
         if sum(item.turn.role == "error" for item in proposal.tail) > task.max_errors:
             guard = "more_errors_than_wanted"
         if guard is not None:
@@ -168,16 +173,22 @@ def sized(shown: Sequence[Shown], episode: Episode, contract: Contract) -> tuple
     )
 
 
-def _unsayable(layout: Layout, setting: Setting, episode: Episode, proposal: Proposal) -> str | None:
+def _unsayable(
+    layout: Layout, setting: Setting, episode: Episode, proposal: Proposal, silent: Sequence[int]
+) -> str | None:
     """Return why the proposal cannot become a sample of this layout, or None."""
     tail = sized(proposal.tail, episode, setting.contract)
-    if any(layout.refuse(item.turn) is not None for item in tail):
+    past = episode.shown(proposal.past)
+    shown = (*past, *tail)
+    calls = said(layout, setting, [item.turn for item in shown])
+    if any(n in calls for n in silent if n < len(past)):
         return "inexpressible"
-    shown = (*episode.shown(proposal.past), *tail)
+    if any(layout.refuse(item.turn) is not None for item in tail[max(0, calls.start - len(past)) :]):
+        return "inexpressible"
     if (guard := _unseen(layout, setting, shown, proposal.evidence)) is not None:
         return guard
     if setting.slicing.max_tokens is not None:
-        whole = (*sized(episode.shown(proposal.past), episode, setting.contract), *tail)
+        whole = (*sized(past, episode, setting.contract), *tail)
         if too_long(layout, setting, episode.steps[0].goal, whole, evidence=proposal.evidence) is not None:
             return "too_long"
     return None

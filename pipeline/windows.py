@@ -3,8 +3,8 @@
 A window is a run of decisions that a model takes one after the other in one conversation, each on its own screenshot;
 every one that may be trained is. What came before it is told as the history policy says. Windows start `stride`
 decisions apart, or earlier where the one before had to end; every trainable decision is in one at least, and each
-window trains one that those before it do not. A step that cannot be said ends the run: no later window tells it. A step
-without its screenshot ends it, too; later windows tell it in words.
+window trains one that those before it do not. A step that cannot be said ends the run: no later window tells it, unless
+the policy tells older steps in words. A step without its screenshot ends it, too; later windows tell it.
 """
 
 from bisect import bisect_left
@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .layouts import first_spoken
 from .manifest import Slicing
+from .policy import History
 
 
 class Fact(Struct, frozen=True):
     """What matters of a turn here."""
 
     sayable: bool = True
-    """Whether the layout can express it."""
+    """Whether the layout has a call for it."""
     shows: bool = True
     """Whether a screenshot belongs to it; a reply may stand in its place."""
     stored: bool = True
@@ -57,7 +59,7 @@ class Window(Struct, frozen=True):
 Cost = Callable[[Window], int]
 
 
-def windows(facts: Sequence[Fact], slicing: Slicing, cost: Cost | None = None) -> Iterator[Window]:
+def windows(facts: Sequence[Fact], slicing: Slicing, history: History, cost: Cost | None = None) -> Iterator[Window]:
     """Yield the windows of a trajectory, in order; with `cost`, none of more than `max_tokens`.
 
     A window that costs too much is cut shorter, and the next one starts where it ends. Where a single decision is too
@@ -68,7 +70,7 @@ def windows(facts: Sequence[Fact], slicing: Slicing, cost: Cost | None = None) -
     stride = slicing.stride or slicing.window
     start, reached = 0, -1
     while start < len(facts):
-        place = _begin(facts, start, slicing)
+        place = _begin(facts, start, slicing, history)
         if place is None:
             start += 1
             continue
@@ -79,7 +81,7 @@ def windows(facts: Sequence[Fact], slicing: Slicing, cost: Cost | None = None) -
         start = end + 1 if ended else start + stride
         if not trained:
             continue
-        fitted = _fitted(facts, replace(place, trained=trained), slicing, cost)
+        fitted = _fitted(facts, replace(place, trained=trained), slicing, history, cost)
         if fitted is None:
             start = min(start, trained[0] + 1)
             continue
@@ -90,10 +92,12 @@ def windows(facts: Sequence[Fact], slicing: Slicing, cost: Cost | None = None) -
             start = min(begun + stride, fitted.end + 1)
 
 
-def blocked(facts: Sequence[Fact], position: int, slicing: Slicing) -> int | None:
-    """Return the last step told before the position that cannot be said, None if there is none."""
+def blocked(facts: Sequence[Fact], position: int, slicing: Slicing, history: History) -> int | None:
+    """Return the last step before a window from the position on that it says as a call and cannot, None without one."""
     first = _first(position, slicing)
-    return next((n for n in range(position - 1, first - 1, -1) if not facts[n].sayable), None)
+    seen = screen(facts, position, first)
+    said = max(first, first_spoken(history, position if seen is None else seen))
+    return next((n for n in range(position - 1, said - 1, -1) if not facts[n].sayable), None)
 
 
 def screen(facts: Sequence[Fact], position: int, first: int) -> int | None:
@@ -105,10 +109,10 @@ def _first(position: int, slicing: Slicing) -> int:
     return 0 if slicing.max_history is None else max(0, position - slicing.max_history)
 
 
-def _begin(facts: Sequence[Fact], start: int, slicing: Slicing) -> Window | None:
+def _begin(facts: Sequence[Fact], start: int, slicing: Slicing, history: History) -> Window | None:
     """Return a window without decisions that begins with the turn, None where none can."""
     first = _first(start, slicing)
-    if not facts[start].joins or blocked(facts, start, slicing) is not None:
+    if not facts[start].joins or blocked(facts, start, slicing, history) is not None:
         return None
     seen = screen(facts, start, first)
     if seen is None:  # nothing to look at: the model answers a reply
@@ -133,7 +137,9 @@ def _follows(facts: Sequence[Fact], position: int, place: Window) -> bool:
     return not facts[position].shows or facts[position].frame == facts[place.start].frame
 
 
-def _fitted(facts: Sequence[Fact], window: Window, slicing: Slicing, cost: Cost | None) -> Window | None:
+def _fitted(
+    facts: Sequence[Fact], window: Window, slicing: Slicing, history: History, cost: Cost | None
+) -> Window | None:
     """Return the longest window from the same start that the budget allows, or its first decision with less history."""
     most = slicing.max_tokens
     if cost is None or most is None:
@@ -143,7 +149,7 @@ def _fitted(facts: Sequence[Fact], window: Window, slicing: Slicing, cost: Cost 
         if cost(shorter) <= most:
             return shorter
     decision = window.trained[0]
-    alone = _begin(facts, decision, slicing)
+    alone = _begin(facts, decision, slicing, history)
     if alone is None:
         return None
     last = max(alone.first, min(alone.start, decision - slicing.min_history))

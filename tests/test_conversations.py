@@ -16,11 +16,13 @@ from typing import Any
 
 import build
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline import actions as a
 from pipeline.exceptions import ConfigError
-from pipeline.layouts import LAYOUTS, Layout, render
+from pipeline.layouts import LAYOUTS, GrammarError, Layout, render, spoken
 from pipeline.layouts.layout import number_images, visible_turns
 from pipeline.policy import History, Prompts
 from pipeline.records import Inbound, Message, Turn, joined
@@ -335,3 +337,34 @@ def test_the_golden_conversations(layout: Layout, tmp_path: Path) -> None:
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
     assert json.loads(file.read_text(encoding="utf-8")) == found
+
+
+plain_turns = st.lists(
+    st.tuples(
+        st.sampled_from([(a.Wait(),), (a.Click(point=(0.5, 0.5)),), (a.KeyDown(key="a"),), (a.Unknown(),)]),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@each_layout
+@given(steps=plain_turns, images=st.integers(1, 7), keep=st.sampled_from(["none", "all"]))
+def test_a_turn_must_be_sayable_where_its_call_is_rendered_and_nowhere_else(
+    layout: Layout, steps: list[tuple[tuple[a.Action, ...], bool]], images: int, keep: str
+) -> None:
+    """The renderer asks the layout for the calls of exactly the turns that `spoken` names."""
+    history = replace(layout.history, image_window=images, keep_thought=keep)
+    turns = [
+        Turn(
+            n, actions, thought="t", instruction="i", size=SIZE, image=0 if shown and n >= len(steps) - images else None
+        )
+        for n, (actions, shown) in enumerate(steps)
+    ]
+    said = [turn for turn in spoken(history, turns) if layout.refuse(turn) is not None]
+    if said:
+        with pytest.raises(GrammarError):
+            render(layout, history, Prompts(), "g", turns)
+    else:
+        render(layout, history, Prompts(), "g", turns)

@@ -90,6 +90,8 @@ def test_what_is_written_reads_back(
     again = Turn(3, reply.actions, thought=reply.thought, instruction=reply.instruction, size=size)
     assert layout.refuse(again) is None
     assert layout.response(again) == text
+    if len(reply.actions) < len(actions):  # a move, then a drag from the cursor: one drag
+        actions = (a.Drag(path=(actions[0].point, actions[1].path[0])),)  # type: ignore[union-attr,arg-type]
     assert len(reply.actions) == len(actions)
     frame = layout.frame(size)
     for action, read in zip(actions, reply.actions, strict=True):
@@ -141,7 +143,7 @@ SAYABLE = {
                "ask_user", "terminate"},
     "qwen3-vl": {"click", "long_press", "drag", "swipe", "scroll", "type", "key", "button", "open_app", "wait",
                  "answer", "terminate"},
-    "qwen3-vl-computer": {"click", "hover", "scroll", "type", "key", "wait", "answer", "terminate"},
+    "qwen3-vl-computer": {"click", "hover", "drag", "scroll", "type", "key", "wait", "answer", "terminate"},
     "qwen2.5-vl": {"click", "long_press", "drag", "swipe", "scroll", "type", "key", "button", "open_app", "wait",
                    "terminate"},
     "ui-tars-1.5": {"click", "long_press", "drag", "swipe", "scroll", "type", "key", "button", "open_app", "wait",
@@ -316,13 +318,34 @@ def test_several_actions_and_bent_paths_are_refused(layout: Layout) -> None:
     """Several actions and bent paths are refused."""
     refused = layout.refuse(Turn(0, (a.Wait(), a.Wait())))
     one = layout.name != "ui-tars-1.5"  # which has a grammar for several
-    assert refused == ("found 2 actions in one response, expected one call a turn" if one else None)
-    if layout.name == "qwen3-vl-computer":
-        return  # no action has two ends
+    assert refused == ("found 2 actions in one response, expected one a turn" if one else None)
     straight, bent = ((0.1, 0.1), (0.5, 0.1), (0.9, 0.1)), ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9))
     for path, bad in ((straight, False), (bent, True)):
-        for action in (a.Drag(path=path), a.Swipe(start=path[0], end=path[-1], path=path)):
+        swipes = [] if layout.name == "qwen3-vl-computer" else [a.Swipe(start=path[0], end=path[-1], path=path)]
+        for action in (a.Drag(path=path), *swipes):
             assert (layout.refuse(Turn(0, (action,), size=SIZE)) is not None) is bad
+
+
+MOVE = '{"action": "mouse_move", "coordinate": [454, 268]}'
+DRAG = '{"action": "left_click_drag", "coordinate": [410, 277]}'
+
+
+def test_a_drag_on_a_computer_is_two_calls() -> None:
+    """To its start, then from there to its end; a drag from the cursor is one, and nothing else is two."""
+    layout = LAYOUTS["qwen3-vl-computer"]
+    move, drag = (CALL % ("computer_use", arguments) for arguments in (MOVE, DRAG))
+    turn = Turn(0, (a.Drag(path=((454 / 999, 268 / 999), (410 / 999, 277 / 999))),), instruction="Drag the file")
+    assert layout.response(turn) == f"Action: Drag the file\n{move}\n{drag}"
+    assert layout.parse(layout.response(turn)).actions == turn.actions
+    apart = Turn(0, layout.split(turn.actions), instruction="Drag the file")  # type: ignore[attr-defined]
+    assert layout.response(apart) == layout.response(turn), "recorded as two actions"
+    assert layout.parse(f"Action: i\n{drag}").action == a.Drag(path=((410 / 999, 277 / 999),), from_cursor=True)
+    right = a.Drag(path=((0.1, 0.1), (0.5, 0.5)), button="right")
+    assert "no call for" in (layout.refuse(Turn(0, (right,))) or "")
+    wait = CALL % ("computer_use", '{"action": "wait"}')
+    for calls in ((drag, move), (move, move), (move, drag, drag), (move, wait), (wait, drag), (move + "\n", drag)):
+        with pytest.raises(GrammarError, match=r"found .*expected"):
+            layout.parse("Action: i\n" + "\n".join(calls))
 
 
 def test_a_scroll_moves_the_finger_the_other_way() -> None:

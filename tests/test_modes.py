@@ -147,6 +147,29 @@ def test_what_cannot_be_said_or_seen_ends_a_window(tmp_path: Path) -> None:
     assert [learned(sample) for sample in short.samples()] == [[0, 1], [3, 4, 5], [8]]
 
 
+@pytest.mark.parametrize("mode", ["step", "window"])
+def test_a_step_told_in_words_needs_no_call(tmp_path: Path, mode: str) -> None:
+    """It costs itself and the decisions that show it as an answer; all its actions are in the words of later ones."""
+    document = build.trajectory("t", 9)
+    document["steps"][2]["actions"] = [*document["steps"][2]["actions"], {"type": "type", "text": "plan"}]
+    document["steps"][2]["text"]["instruction"] = None
+    build.write(tmp_path / "in", document)
+    options: dict[str, Any] = {"window": 3} if mode == "window" else {"history_images": 3}
+    dataset = checked(build.sliced(tmp_path / "in", tmp_path / "out", layout="qwen3-vl", mode=mode, **options))
+    lost = [(f"{AT}[2]", "inexpressible")]
+    if mode == "step":
+        lost += [(f"{AT}[3]", "history_inexpressible"), (f"{AT}[4]", "history_inexpressible")]
+    assert codes(dataset) == lost
+    for sample in dataset.samples():
+        if sample.step_index > 2:
+            assert 'Step 3: Tap "Open 2", then type “plan”; ' in str([part.text for part in sample.messages[1].content])
+    if mode == "step":
+        augmented = build.augmented(Path(dataset.path), tmp_path / "a", rate=0.5)
+        assert build.validated(Path(augmented.path)).findings == 0
+    kept = checked(build.sliced(tmp_path / "in", tmp_path / "mai", layout="mai-ui", mode=mode, **options))
+    assert {step for sample in kept.samples() for step in learned(sample)} == {0, 1}, "as answers they need one"
+
+
 def test_a_reply_in_place_of_a_screenshot(tmp_path: Path) -> None:
     """A window that starts with one shows the screen before, which the decision is taken on."""
     document = build.trajectory("t", 6)

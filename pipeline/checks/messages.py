@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from pipeline.layouts import GrammarError, Layout, render
+from pipeline.layouts import GrammarError, Layout, render, spoken
 from pipeline.records import Message, Sample, Turn, joined
 
 from .check import Context, Finding
@@ -21,7 +21,8 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
     yield from _texts(sample.messages)
     if sample.layout != context.layout.name:
         yield Finding("$.layout", f"found {sample.layout!r}, expected {context.layout.name!r} as in the manifest")
-    refused = next((reason for turn in sample.turns if (reason := context.layout.refuse(turn))), None)
+    said = spoken(context.manifest.contract.history, sample.turns)
+    refused = next((reason for turn in said if (reason := context.layout.refuse(turn))), None)
     if refused is not None:
         yield Finding("$.turns", refused)
         return
@@ -76,7 +77,8 @@ def _responses(sample: Sample, context: Context) -> Iterator[Finding]:
         place = next((n for n, (a, b) in enumerate(zip(rendered, sample.messages, strict=False)) if a != b),
                      min(len(rendered), len(sample.messages)))  # fmt: skip
         yield Finding(f"$.messages[{place}]", "found another text than the turns render to, expected the same")
-    for number, turn in enumerate(sample.turns):
+    said = spoken(manifest.contract.history, sample.turns)
+    for number, turn in enumerate(said, start=len(sample.turns) - len(said)):
         misread = _misread(context.layout, replace(turn, image=None, loss_weight=0.0))
         if misread is not None:
             yield Finding(f"$.turns[{number}]", misread)

@@ -4,7 +4,7 @@ from pipeline.exceptions import ConfigError
 
 from .calls import GrammarError
 from .conversation import check as check_prompts
-from .conversation import render
+from .conversation import first_spoken, render, spoken
 from .layout import Layout, Reply, visible_turns
 from .mai_ui import MaiUi
 from .qwen2_5_vl import Qwen25VL
@@ -20,7 +20,18 @@ LAYOUTS: dict[str, Layout] = {
     "ui-tars-1.5": UiTars15(),
 }
 
-__all__ = ["LAYOUTS", "GrammarError", "Layout", "Reply", "check_prompts", "get", "render", "visible_turns"]
+__all__ = [
+    "LAYOUTS",
+    "GrammarError",
+    "Layout",
+    "Reply",
+    "check_prompts",
+    "first_spoken",
+    "get",
+    "render",
+    "spoken",
+    "visible_turns",
+]
 
 
 def get(name: str) -> Layout:

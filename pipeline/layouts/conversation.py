@@ -25,10 +25,10 @@ def render(layout: Layout, history: History, prompts: Prompts, goal: str, turns:
     """Return the conversation up to and including the last turn's response.
 
     The window is the turns from the first one that shows its screenshot on; what is before it is told as the policy
-    says, with what came back since; the other replies stand in the turn that they precede. Every turn must be one that
-    the layout accepts.
+    says, with what came back since; the other replies stand in the turn that they precede. Every turn that is said as a
+    call (`spoken`) must be one that the layout accepts.
     """
-    first = next((n for n, turn in enumerate(turns) if turn.image is not None), len(turns) - 1)
+    first = _window(turns)
     before, window = turns[:first], turns[first:]
     told = layout.told(before, window[0].inbound, history.summary_source) if history.summary_source else ""
     width, height = turns[-1].size or ("", "")
@@ -51,6 +51,25 @@ def render(layout: Layout, history: History, prompts: Prompts, goal: str, turns:
         thought = turn.loss_weight > 0 or position == len(window) - 1 or history.keep_thought != "none"
         messages.append(Message("assistant", layout.parts(turn, thought=thought), turn.loss_weight))
     return tuple(messages)
+
+
+def spoken(history: History, turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the turns, last ones, whose calls the conversation holds; the others are sentences, which need no call."""
+    return turns[first_spoken(history, _window(turns)) :]
+
+
+def first_spoken(history: History, window: int) -> int:
+    """Return the position of the first turn that is said as a call where the window begins at position `window`.
+
+    What is before the window is told in the instructions' words, or else as calls: as answers, or as JSON in the lines.
+    """
+    in_words = history.older == "user_text" and history.summary_source == "instruction"
+    return window if in_words else 0
+
+
+def _window(turns: Sequence[Turn]) -> int:
+    """Return the position of the first turn that shows its screenshot; of the last turn if none does."""
+    return next((n for n, turn in enumerate(turns) if turn.image is not None), len(turns) - 1)
 
 
 def _opening(template: str, words: Mapping[str, str], tokens: Sequence[str]) -> tuple[Part, ...]:

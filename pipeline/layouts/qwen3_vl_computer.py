@@ -3,7 +3,10 @@
 Messages: system with the tool's signature; the last screenshots as turns of their own, the first of which also holds
 the instruction and the steps before (`Step k: <action>`, a line each); the answers as they were given. Answer:
 `Action:` and one sentence, then `<tool_call>`; no thought. Coordinates: 0..999, which is how these agents decode them
-although their prompts call the screen 1000x1000. A drag starts at the cursor. A scroll happens at the cursor and its
+although their prompts call the screen 1000x1000. A drag starts at the cursor; one with a recorded start is a
+`mouse_move` to there and the `left_click_drag`, two calls in one answer: both agents take the calls of an answer in
+order, OSWorld's runner executes each. (The history that AgentNetBench's Qwen2.5-VL agent writes for such a step has
+only the end.) No other answer has two calls. A scroll happens at the cursor and its
 `pixels` have no unit: executors hand them to pyautogui, which takes wheel clicks, so recorded clicks stay as they are
 and recorded distances become parts of a screen of 999. Up and right are positive, as in pyautogui.
 """
@@ -12,7 +15,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from pipeline.actions import Action, Answer, Click, Drag, Hover, Key, Scroll, Terminate, Type, Wait
+from pipeline.geometry import straight
 from pipeline.policy import History
 from pipeline.records import Inbound, Turn
 
@@ -64,7 +70,8 @@ Call it with a JSON object between <tool_call></tool_call> tags:
 # Form of the answer
 
 Action: the action in one short sentence
-then the tool call. Do nothing else.\
+then the tool call; for a drag that starts elsewhere than at the cursor two: mouse_move to its start, left_click_drag to
+its end. Do nothing else.\
 """
 
 
@@ -120,6 +127,22 @@ Previous actions:
     ) -> str:
         """Return a line for each step; `None` where there is none."""
         return "\n".join(self.pieces(turns, since, source)) or "None"
+
+    def split(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Return a drag with a start as the move to it and the drag from there; every other turn is one call."""
+        match actions:
+            case (Drag(path=(start, _, *_) as path, from_cursor=False) as drag,) if straight(path):
+                return Hover(point=start), replace(drag, path=path[-1:], from_cursor=True)
+            case (Hover(), Drag(path=(_,), from_cursor=True)):
+                return actions
+        return super().split(actions)
+
+    def join(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Return the drag that two calls say; raises GrammarError for other calls."""
+        match actions:
+            case (Hover(point=start), Drag(path=(end,), from_cursor=True)):
+                return (Drag(path=(start, end)),)
+        raise GrammarError(f"found {len(actions)} calls, expected one, or mouse_move and left_click_drag for a drag")
 
     def call(self, action: Action) -> tuple[str, dict[str, Any]]:
         """Return the declared call and its values; raises GrammarError with the reason where there is none."""

@@ -14,7 +14,7 @@ OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
 
 class ToolCallLayout(Layout):
-    """A family that says something and then makes one call. A subclass has its words and its table of actions."""
+    """A family that says something and then makes a call. A subclass has its words and its table of actions."""
 
     tool: ClassVar[str]
 
@@ -25,6 +25,19 @@ class ToolCallLayout(Layout):
     def action(self, name: str, values: Mapping[str, Any]) -> Action:
         """Return what a declared call means."""
         raise NotImplementedError
+
+    def split(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Return a turn's actions as those that are a call each; raises GrammarError for more than one answer can do.
+
+        A family that answers with several calls overrides this and `join`.
+        """
+        if len(actions) != 1:
+            raise GrammarError(f"found {len(actions)} actions in one response, expected one a turn")
+        return actions
+
+    def join(self, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Return what several calls in one answer mean; raises GrammarError for what `split` does not make."""
+        raise GrammarError(f"found {len(actions)} calls, expected one")
 
     def refuse_words(self, turn: Turn) -> str | None:
         """Return why what is said before the call cannot be written, or None."""
@@ -40,37 +53,40 @@ class ToolCallLayout(Layout):
 
     def refuse(self, turn: Turn) -> str | None:
         """Return why the family cannot express the turn, or None."""
-        if len(turn.actions) != 1:
-            return f"found {len(turn.actions)} actions in one response, expected one call a turn"
         if (reason := self.refuse_words(turn)) is not None:
             return reason
         try:
-            arguments = self._arguments(turn)
+            calls = self._arguments(turn)
         except GrammarError as error:
             return str(error)
-        if spells_call(*_texts(arguments)):
+        if any(spells_call(*_texts(arguments)) for arguments in calls):
             return "found an action's text that spells the layout's own marks, expected none"
         return None
 
     def response(self, turn: Turn, *, thought: bool = True) -> str:
-        """Return the words and the call."""
-        return f"{self.words(turn, thought=thought)}{wrap(self.json(turn))}"
+        """Return the words and the call, or the calls, each between its marks."""
+        return self.words(turn, thought=thought) + "\n".join(map(wrap, self.json(turn)))
 
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take the answer apart; raises GrammarError."""
         thought, instruction, rest = self.read_words(text)
-        arguments = unwrap(rest, self.tool)
+        actions = tuple(self._read(call, size) for call in between(rest))
+        return Reply(actions if len(actions) == 1 else self.join(actions), thought, instruction)
+
+    def _read(self, call: str, size: tuple[int, int] | None) -> Action:
+        arguments = unwrap(call, self.tool)
         name = arguments.pop("action", None)
         values = self.calls.decode(name, arguments, lambda: self.frame(size))
-        return Reply((self.action(self.calls.named(name).name, values),), thought, instruction)
+        return self.action(self.calls.named(name).name, values)
 
     def reply(self, inbound: Inbound) -> str:
         """Return what came back as MobileWorld's Qwen3-VL agent tells it, be it from a tool or the user."""
         return f"Tool call result: <tool_response>{inbound.text}</tool_response>"
 
-    def json(self, turn: Turn) -> str:
-        """Return the call as JSON text."""
-        return json.dumps({"name": self.tool, "arguments": self._arguments(turn)}, ensure_ascii=False)
+    def json(self, turn: Turn) -> list[str]:
+        """Return the call as JSON text; a text for each where there are several."""
+        calls = ({"name": self.tool, "arguments": arguments} for arguments in self._arguments(turn))
+        return [json.dumps(call, ensure_ascii=False) for call in calls]
 
     def told(
         self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
@@ -85,13 +101,15 @@ class ToolCallLayout(Layout):
         pieces: list[str] = []
         for number, turn in enumerate(turns, start=turns[0].step_index + 1 if turns else 1):
             pieces += map(self.reply, turn.inbound)
-            said = self.json(turn) if source == "action_json" else one_line(turn.instruction)
+            said = " ".join(self.json(turn)) if source == "action_json" else one_line(turn.instruction)
             pieces.append(f"Step {number}: {said}")
         return pieces + list(map(self.reply, since))
 
-    def _arguments(self, turn: Turn) -> dict[str, Any]:
-        name, values = self.call(turn.actions[0])
-        return {"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
+    def _arguments(self, turn: Turn) -> list[dict[str, Any]]:
+        """Return the arguments of each call; raises GrammarError with the reason where the action has none."""
+        calls = map(self.call, self.split(turn.actions))
+        return [{"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
+                for name, values in calls]  # fmt: skip
 
 
 def signature(tool: str, meaning: str, calls: Calls) -> dict[str, Any]:
@@ -157,13 +175,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def unwrap(text: str, name: str) -> dict[str, Any]:
-    """Return the arguments of the only call in the text; raises GrammarError for anything else."""
-    if text.count(OPEN) != 1 or text.count(CLOSE) != 1:
-        raise GrammarError(f"found {text.count(OPEN)} {OPEN} and {text.count(CLOSE)} {CLOSE}, expected one of each")
+def between(text: str) -> list[str]:
+    """Return what stands between the marks of each call; raises GrammarError where anything stands around one."""
     if not (text.startswith(f"{OPEN}\n") and text.endswith(f"\n{CLOSE}")):
         raise GrammarError(f"found text around the call, expected {OPEN} and {CLOSE} on lines of their own at the end")
-    call = loads(text[len(OPEN) : -len(CLOSE)], "a call", "an object")
+    calls = text[len(OPEN) : -len(CLOSE)].split(f"{CLOSE}\n{OPEN}")
+    if spells_call(*calls) or not all(call.startswith("\n") and call.endswith("\n") for call in calls):
+        raise GrammarError(f"found {OPEN} or {CLOSE} within a call, expected them on lines of their own around it")
+    return calls
+
+
+def unwrap(text: str, name: str) -> dict[str, Any]:
+    """Return the arguments of the call; raises GrammarError for anything else."""
+    call = loads(text, "a call", "an object")
     if not isinstance(call, dict) or set(call) != {"name", "arguments"} or not isinstance(call["arguments"], dict):
         raise GrammarError("found another object in the call, expected exactly name and arguments")
     if call["name"] != name:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from pipeline.compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots
+from pipeline.compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said
 from pipeline.images import ImageProblem
 from pipeline.layouts import Layout
 from pipeline.records import ImageRef, Sample, Step
@@ -57,9 +57,12 @@ class Recording(Struct, frozen=True):
         )
         return Refused(index, "too_long", made.message) if isinstance(made, TooLong) else made
 
-    def refused(self, index: int, start: int = 0) -> Refused | None:
-        """Return why the decision cannot be one to learn from, whatever its screenshots; None if it can."""
-        label, slicing = self.steps[index].label, self.setting.slicing
+    def refused(self, index: int, start: int = 0, *, images: int | None = None) -> Refused | None:
+        """Return why the decision cannot be one to learn from, whatever its screenshots; None if it can.
+
+        `images` are the screenshots that must be shown, by default as many as the policy shows.
+        """
+        label = self.steps[index].label
         if label.role == "error" or label.correct is False:
             message = "found a decision that the recording calls wrong, expected one to learn from"
             return Refused(index, "labelled_error", message)
@@ -67,13 +70,13 @@ class Recording(Struct, frozen=True):
             return Refused(index, "padding", "found a padding step, expected a decision")
         if (reason := self.unsayable[index]) is not None:
             return Refused(index, "inexpressible", reason)
-        first = start if slicing.max_history is None else max(start, index - slicing.max_history)
-        earlier = next((n for n in range(first, index) if self.unsayable[n] is not None), None)
+        earlier = self._unsayable(index, start, images)
         if earlier is not None:
-            message = f"found step {earlier} in the history, which {self.layout.name} cannot say"
+            message = f"found step {earlier} in the history, which {self.layout.name} has to say as a call and cannot"
             return Refused(index, "history_inexpressible", message)
-        if index - start < slicing.min_history:
-            message = f"found {index - start} steps before the decision, expected at least {slicing.min_history}"
+        least = self.setting.slicing.min_history
+        if index - start < least:
+            message = f"found {index - start} steps before the decision, expected at least {least}"
             return Refused(index, "short_history", message)
         return None
 
@@ -85,6 +88,15 @@ class Recording(Struct, frozen=True):
             return Refused(index, problem.code, problem.message)
         message = f"{problem.message} (the screenshot of step {shown}, shown as history)"
         return Refused(index, "history_image", message)
+
+    def _unsayable(self, index: int, start: int, images: int | None) -> int | None:
+        """Return the first step before the decision that has to be said as a call and cannot be, or None."""
+        unsayable = [n for n in range(start, index) if self.unsayable[n] is not None]
+        if not unsayable:
+            return None
+        turns = [item.turn for item in self.shown[start : index + 1]]
+        calls = said(self.layout, self.setting, turns, images=images)
+        return next((n for n in unsayable if n - start in calls), None)
 
     def _missing(self, index: int, start: int) -> Refused | None:
         missing = missing_screenshots(self.layout, self.setting, self.shown[start : index + 1])

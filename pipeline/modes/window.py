@@ -12,7 +12,7 @@ from .mode import Recording, Refused
 
 def cut(recording: Recording) -> Iterator[Sample | Refused]:
     """Yield the windows in order, then a refusal for each decision that none of them trains."""
-    refused = [recording.refused(index) for index in range(len(recording.steps))]
+    refused = [recording.refused(index, images=1) for index in range(len(recording.steps))]
     facts = [_fact(recording, index, refused[index] is None) for index in range(len(recording.steps))]
     costs: dict[Window, TooLong] = {}
 
@@ -22,7 +22,8 @@ def cut(recording: Recording) -> Iterator[Sample | Refused]:
 
     bounded = recording.setting.slicing.max_tokens is not None
     trained: set[int] = set()
-    for window in windows(facts, recording.setting.slicing, cost if bounded else None):
+    history = recording.setting.contract.history
+    for window in windows(facts, recording.setting.slicing, history, cost if bounded else None):
         trained.update(window.trained)
         yield _sample(recording, window)
     for index, reason in enumerate(refused):
