@@ -38,8 +38,12 @@ chooses one; the resolved contract is in the manifest.
   `tests/test_conversations.py` holds that against builders written from the agents' descriptions.
 - **History** can be told otherwise, field by field: `--history-images N`, `--keep-thought none|window|all`. The window
   is the turns from the first screenshot shown on.
-- **What a family cannot express is rejected** with its reason (`inexpressible`), and so is every later step, whose
-  history it would be (`history_inexpressible`).
+- **What a family cannot express is rejected** with its reason (`inexpressible`), and so is every later decision whose
+  sample says that step as a call (`history_inexpressible`): as an answer in the window or before it, or as JSON in the
+  opening text. Where the policy tells older steps in words (`older` user text, `summary source` instruction), a step
+  before the window is a sentence that says all its actions, and needs no call.
+- **One response is one action**, and one call, but for a drag from point to point with `qwen3-vl-computer`, which is
+  two calls in one response. `ui-tars-1.5` has a grammar for several actions.
 """
 
 ACTIONS: dict[str, tuple[a.Action, ...]] = {

@@ -168,6 +168,18 @@ def test_loops(tmp_path: Path) -> None:
     assert found("loop", samples, about) == ["abab/0003", "loop/0002"]
 
 
+def test_marked_screenshots(tmp_path: Path) -> None:
+    """Where the recording says so: in every sample that shows one, and not in those that only tell of the step."""
+    document = build.trajectory("marked", 6)
+    document["steps"][1]["observation"]["image"]["marked"] = True
+    samples, about = recorded(tmp_path, document, build.trajectory("fine", first_screen=40))
+    assert found("marked_screenshot", samples, about) == ["marked/0001", "marked/0002", "marked/0003"]
+    (finding,) = CHECKS["marked_screenshot"].find(samples[-3], about)
+    assert (finding.path, finding.message) == (
+        "$.images[0]", "found marks painted into the screenshot of step 1, expected none"
+    )  # fmt: skip
+
+
 def test_ends(tmp_path: Path) -> None:
     """A recording that just stops; one that fails but claims success; one that fails and says so."""
     stops = build.trajectory("stops")

@@ -35,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "covered_target": Check("warning", "nothing else lies on the target at the point", aim.covered),
     "border": Check("warning", "the point is well inside its target", aim.border),
     "ambiguous_target": Check("warning", "no two controls overlap at the point", aim.ambiguous),
+    "marked_screenshot": Check("warning", "no screenshot that is shown has marks painted into it", images.marked),
     "gesture_direction": Check("error", "a scroll or swipe goes the way that its instruction says",
                                gesture.contradicted),
     "thought_length": Check("warning", "the thought is neither a word nor an essay", wording.length),

@@ -41,6 +41,17 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.images", message)
 
 
+def marked(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield screenshots into whose pixels the recorder painted marks, as the recording says of them."""
+    for turn in sample.turns:
+        step = None if turn.image is None else context.step(sample.trajectory_id, turn.step_index)
+        if step is not None and step.observation.image.marked:
+            yield Finding(
+                f"$.images[{turn.image}]",
+                f"found marks painted into the screenshot of step {turn.step_index}, expected none",
+            )
+
+
 def _problem(ref: ImageRef, context: Context) -> str | None:
     if ref not in context.pictures:
         context.pictures[ref] = _look(ref, context)
