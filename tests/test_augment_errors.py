@@ -298,6 +298,25 @@ def test_a_labelled_repair_is_promoted(tmp_path: Path, change: dict[str, Any]) -
     assert build.validated(tmp_path / "d").findings == 0
 
 
+@pytest.mark.parametrize(("layout", "made"), [("qwen3-vl", True), ("mai-ui", False)])
+def test_an_error_long_after_a_step_without_a_call(tmp_path: Path, layout: str, made: bool) -> None:
+    """Told in words, as clean samples tell it, that step forbids nothing; where it has to be a call, no sample does."""
+    document = build.trajectory("t", 8)
+    document["steps"][1]["actions"] *= 2
+    document["steps"][5]["label"] = {"role": "error"}
+    document["steps"][6]["label"] = {"role": "recovery", "corrects_step": 5}
+    build.write(tmp_path / "in", document)
+    build.sliced(tmp_path / "in", tmp_path / "d", layout=layout, history_images=3)
+    dataset = build.augmented(tmp_path / "d", tmp_path / "out", rate=0.5, kinds=("labelled", "tap_dead"))
+    names = {sample.sample_id: sample for sample in errors(dataset)}
+    assert ("t/0006+labelled" in names) is made
+    assert ("t/0004+tap_dead" in names) is made
+    for sample in names.values():
+        assert sample.turns[1].image is None
+        assert len(sample.turns[1].actions) == 2
+    assert build.validated(tmp_path / "out").findings == 0
+
+
 def test_both_screens_must_be_in_view(source: Path, tmp_path: Path) -> None:
     """With one screenshot a sample nothing can be learned from a screen that did not change."""
     shutil.copytree(source.parent / "in" / "t01", tmp_path / "in" / "t01")
