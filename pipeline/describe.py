@@ -11,6 +11,7 @@ from .actions import (
     Click,
     Direction,
     Drag,
+    Hover,
     Key,
     LongPress,
     OpenApp,
@@ -35,6 +36,7 @@ _BUTTONS = {
 _WORDS = {
     "en": {
         "click": "Tap {name}", "double": "Double-tap {name}", "long_press": "Press and hold {name}",
+        "hover": "Point at {name}",
         "type": "Type “{text}”", "scroll": "Scroll {way}", "swipe": "Swipe {way}", "drag": "Drag across the screen",
         "open_app": "Open {text}", "wait": "Wait", "answer": "Answer “{text}”", "ask_user": "Ask “{text}”",
         "key": "Press {text}", "success": "Finish: the task is done", "failure": "Stop: the task cannot be done",
@@ -42,6 +44,7 @@ _WORDS = {
     },
     "zh": {
         "click": "点击{name}", "double": "双击{name}", "long_press": "长按{name}",
+        "hover": "指向{name}",
         "type": "输入“{text}”", "scroll": "向{way}滚动", "swipe": "向{way}滑动", "drag": "在屏幕上拖动",
         "open_app": "打开{text}", "wait": "等待", "answer": "回答“{text}”", "ask_user": "询问“{text}”",
         "key": "按{text}", "success": "结束：任务已完成", "failure": "结束：任务无法完成",
@@ -91,6 +94,8 @@ def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
             return words["click" if count == 1 else "double"].format(name=name)
         case LongPress():
             return words["long_press"].format(name=name)
+        case Hover():
+            return words["hover"].format(name=name)
         case Type(text=text):
             return words["type"].format(text=text)
         case Scroll() | Swipe() if (way := _way(action)) is not None:

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import actions as a
 from pipeline.compose import estimate_tokens, judged
-from pipeline.describe import language, same_goal, sentence
+from pipeline.describe import language, same_goal, sentence, sentences
 from pipeline.layouts.conversation import text_message
 from pipeline.records import Element, Label
 from pipeline.screen import ancestors, hit, label, shown_text, target_box, target_element
@@ -16,6 +16,7 @@ from pipeline.screen import ancestors, hit, label, shown_text, target_box, targe
         (a.Click(point=(0.1, 0.1)), 'Tap "OK"', "点击“OK”"),
         (a.Click(point=(0.1, 0.1), count=2), 'Double-tap "OK"', "双击“OK”"),
         (a.LongPress(point=(0.1, 0.1)), 'Press and hold "OK"', "长按“OK”"),
+        (a.Hover(point=(0.1, 0.1)), 'Point at "OK"', "指向“OK”"),
         (a.Type(text="a {name}"), "Type “a {name}”", "输入“a {name}”"),
         (a.Scroll(direction="left"), "Scroll left", "向左滚动"),
         (a.Scroll(dy=0.5, dx=0.1), "Scroll down", "向下滚动"),
@@ -37,6 +38,13 @@ from pipeline.screen import ancestors, hit, label, shown_text, target_box, targe
 def test_sentences(action: a.Action, english: str, chinese: str) -> None:
     """Sentences."""
     assert (sentence(action, "en", "OK"), sentence(action, "zh", "OK")) == (english, chinese)
+
+
+def test_all_actions_of_a_response() -> None:
+    """In order, each with its own target."""
+    actions = (a.Click(point=(0.1, 0.1)), a.Type(text="x"), a.Key(keys=("enter",)))
+    assert sentences(actions, "en", ("OK", None, None)) == 'Tap "OK", then type “x”, then press enter'
+    assert sentences(actions[:2], "zh", (None, None)) == "点击该位置，然后输入“x”"
 
 
 def test_a_target_without_a_name() -> None:
