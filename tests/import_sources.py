@@ -122,14 +122,19 @@ def tf_records(records: Sequence[bytes]) -> bytes:
 
 
 def node(
-    unique_id: int, box: tuple[int, int, int, int], *flags: int, children: Sequence[int] = (), **texts: str
+    unique_id: int,
+    box: tuple[int, int, int, int],
+    *flags: int,
+    children: Sequence[int] = (),
+    order: int = 0,
+    **texts: str,
 ) -> bytes:
     """Return an AndroidAccessibilityNodeInfo; visible (23) and enabled (16) unless it says otherwise."""
     numbers = {"class_name": 3, "description": 4, "hint": 5, "package": 6, "text": 7}
     sides = message(*((side + 1, value) for side, value in enumerate(box)))
     return message(
         (1, unique_id), (2, sides), *((numbers[name], text.encode()) for name, text in texts.items()),
-        *((flag, 1) for flag in (16, 23, *flags)), (25, b"".join(map(varint, children))),
+        *((flag, 1) for flag in (16, 23, *flags)), (25, b"".join(map(varint, children))), (30, order),
     )  # fmt: skip
 
 

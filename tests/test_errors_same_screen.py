@@ -142,6 +142,31 @@ def test_one_fact_stops_it_and_only_its_guard(kind: str, guard: str, change: dic
     assert found(kind, change) == Refusal(guard)
 
 
+WINDOW = Element(bbox=(0.05, 0.01, 0.95, 0.95), role="FrameLayout", source="a11y", clickable=False, topmost=True)
+
+
+def dialog(window: Element = WINDOW, *more: Element) -> dict[str, Any]:
+    """Return the change that makes all of the screen a dialog with a window of its own."""
+    inside = [element(each, parent=0, source="a11y") for each in (BUTTON, DEAD)]
+    return {**screen(window, *inside, *more), "overlay": True}
+
+
+@pytest.mark.parametrize("kind", ["tap_dead", "noop_twice"])
+def test_a_tap_inside_a_dialog_closes_none(kind: str) -> None:
+    """Where all that is listed is the dialog's own window; not where there is a page around it that a tap may hit."""
+    proposals(found(kind, dialog()))
+    assert found("tap_near_miss", dialog()) == Refusal("overlay")
+    for window in (
+        element(WINDOW, bbox=(0.0, 0.0, 1.0, 1.0)),
+        element(WINDOW, bbox=(0.0, 0.05, 1.0, 0.95)),
+        element(WINDOW, bbox=(0.05, 0.05, 0.95, 0.2)),  # what is listed reaches out of it
+        element(WINDOW, source="dom"),
+    ):
+        assert found(kind, dialog(window)) == Refusal("overlay")
+    assert found(kind, dialog(WINDOW, element(DEAD, bbox=(0.1, 0.6, 0.3, 0.65)))) == Refusal("overlay")  # two roots
+    assert found(kind, dialog(), {"overlay": None}) == Refusal("overlay")
+
+
 @pytest.mark.parametrize(("kind", "at"), [(kind, at) for kind in QUIET for at in (0, 4)])
 def test_not_at_the_edges(kind: str, at: int) -> None:
     """The first decision and the last are left alone."""

@@ -3,16 +3,19 @@
 import contextlib
 import gzip
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_sources import control, control_episode, dump, message, tf_example, tf_records, varint
+from import_sources import control, control_episode, dump, forest, message, node, tf_example, tf_records, varint
 from importing import imported, report, rows, trajectories
 
 from pipeline.actions import Button, Click, LongPress, OpenApp, Scroll, Swipe, Terminate, Type, Unknown, Wait
+from pipeline.importers.a11y_forest import screen
+from pipeline.importers.coordinates import px
 from pipeline.importers.protobuf import fields, varints
 from pipeline.importers.refusal import Refused
 from pipeline.importers.tfrecord import example, masked_crc, records
@@ -52,6 +55,43 @@ def test_an_episode(tmp_path: Path) -> None:
     assert (alarm.text, alarm.bbox, alarm.clickable, alarm.parent) == ("Alarm", (0.25, 0.45, 0.5, 0.55), True, 0)
     assert (cut.text, cut.bbox) == ("cut", (0, 0, 50 / 360, 0.05))
     assert keyboard.bbox == (0, 0.75, 1, 1)  # the window in front comes last
+    assert (seen.overlay, [e.topmost for e in seen.elements]) == (None, [True, True, None, True])
+
+
+WHOLE, TITLE, BUTTON = (0, 0, 360, 800), (20, 80, 340, 120), (20, 700, 340, 736)
+
+
+def page(*more: bytes) -> tuple[int, int, list[bytes]]:
+    """Return an app's window: a title, a button, and more children of its root."""
+    children = range(1, 3 + len(more))
+    return (1, 1, [node(0, WHOLE, children=children), node(1, TITLE, text="Title", order=2),
+                   node(2, BUTTON, 14, text="Go", order=3), *more])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("windows", "overlay", "topmost"),
+    [
+        ([page()], False, [True] * 3),
+        ([(3, 3, [node(0, (0, 0, 360, 24), 14)]), page()], False, [True] * 3 + [None]),
+        ([(3, 3, [node(0, (0, 0, 360, 600), 14)]), page()], None, [False, False, True, True]),
+        ([(3, 1, [node(0, (40, 300, 320, 500))]), page()], None, [None, True, True, True]),
+        ([(3, 1, [node(0, (40, 300, 320, 500))])], True, [True]),
+        ([page(node(3, WHOLE, order=4))], False, [True, None, None, True]),
+        ([page(node(3, WHOLE, order=4, children=(4,)), node(4, TITLE, 14, text="Over", order=1))], False,
+         [True, False, None, True, True]),
+        ([page(node(3, WHOLE))], False, [True, None, None, True]),
+        ([page(node(3, WHOLE, order=1))], False, [True] * 4),
+    ],
+    ids=["page", "bar", "shade", "dialog", "only a dialog", "layer", "text on a layer", "no order", "background"],
+)  # fmt: skip
+def test_what_a_forest_proves(
+    windows: list[tuple[int, int, list[bytes]]], overlay: bool | None, topmost: list[bool | None]
+) -> None:
+    """From the layers of windows and the drawing orders of nodes; elements stand by window, those in front last."""
+    seen = screen(forest(*windows), px((360, 800)), Counter())
+    assert (seen.overlay, [e.topmost for e in seen.elements]) == (overlay, topmost)
+    assert seen.keyboard is False
+    assert screen(forest(), px((360, 800)), Counter()).keyboard is None
 
 
 def test_without_the_appended_end(tmp_path: Path) -> None:

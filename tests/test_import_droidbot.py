@@ -1,5 +1,6 @@
 """`droidbot`: states that several events share, views as elements, resets as borders between trajectories."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from import_sources import droidbot, droidbot_event, dump, view
 from importing import REAL, imported, report, rows, trajectories
 
 from pipeline.actions import Action, Button, CallTool, Click, Key, LongPress, OpenApp, Scroll, Swipe, Type, Unknown
+from pipeline.records import Observation
 
 VIEW = view((90, 360, 180, 440))
 START = {"event_type": "intent", "intent": "am start com.app/com.app.Main"}
@@ -119,6 +121,62 @@ def test_stale_sizes_and_loops(tmp_path: Path) -> None:
     assert getattr(trajectory.steps[0].actions[0], "point", None) == (0.75, 0.75)
 
 
+PAGE = [
+    view((0, 0, 360, 800), temp_id=0, clickable=False, text=None, package="com.app", focused=False),
+    view((20, 80, 340, 120), temp_id=1, parent=0, clickable=False, text="Title", editable=False, focused=False),
+    view((20, 700, 340, 736), temp_id=2, parent=0, editable=False, focused=False),
+]
+
+
+def screen_of(tmp_path: Path, *views: dict[str, Any]) -> Observation:
+    """Return the screen of a state with these views."""
+    source = droidbot(tmp_path / "in", droidbot_event("1", {**TOUCH, "x": 36, "y": 80}, "s"), states=())
+    dump(source / "run" / "states" / "state_1.json", {
+        "tag": "1", "state_str": "s", "width": 360, "height": 800, "foreground_activity": "com.app/.Main",
+        "views": list(views),
+    })  # fmt: skip
+    (source / "run" / "states" / "screen_1.png").write_bytes(build.encoded(build.screen(0, 360, 800)))
+    assert imported("droidbot", source, tmp_path / "out").exit_code == 0
+    [trajectory] = trajectories(tmp_path / "out")
+    return trajectory.steps[0].observation
+
+
+def test_what_a_plain_page_proves(tmp_path: Path) -> None:
+    """No keyboard, no overlay, everything on top."""
+    seen = screen_of(tmp_path, *PAGE)
+    assert (seen.keyboard, seen.overlay, [e.topmost for e in seen.elements]) == (False, False, [True] * 3)
+
+
+@pytest.mark.parametrize(
+    ("views", "keyboard", "overlay", "topmost"),
+    [
+        ([{**PAGE[0], "package": "com.keyboard"}, *PAGE[1:]], None, None, [True] * 3),
+        ([*PAGE[:2], {**PAGE[2], "editable": True, "focused": True}], None, False, [True] * 3),
+        ([*PAGE[:2], {**PAGE[2], "editable": True}], False, False, [True] * 3),
+        ([*PAGE, {**PAGE[2], "temp_id": 3, "editable": True, "focused": True, "visible": False}], None, False,
+         [True] * 3),
+        ([*PAGE, {**PAGE[2], "temp_id": 3, "focused": None, "editable": None}], None, False, [True, True, None, None]),
+        ([*PAGE, {**PAGE[0], "temp_id": 3, "parent": 0}], False, False, [True, None, None, True]),
+        ([*PAGE, {**PAGE[1], "temp_id": 3, "parent": 1}], False, False, [True] * 4),
+        ([{**PAGE[0], "parent": None}, *PAGE[1:], {**PAGE[2], "temp_id": 1}], False, False, [None] * 4),
+        ([{**PAGE[0], "bounds": [[40, 200], [320, 600]]},
+          {**PAGE[1], "bounds": [[60, 220], [300, 260]]}], False, True, [True] * 2),
+    ],
+    ids=["a window of the keyboard", "an editor with the focus", "an editor without it", "an unseen editor with it",
+         "the focus unknown", "a layer over the page", "a text in a text", "numbers twice", "a dialog"],
+)  # fmt: skip
+def test_what_a_state_proves(
+    tmp_path: Path,
+    views: list[dict[str, Any]],
+    keyboard: bool | None,
+    overlay: bool | None,
+    topmost: list[bool | None],
+) -> None:
+    """And nothing more: the order of DroidBot's list says nothing about what is in front."""
+    seen = screen_of(tmp_path, *views)
+    assert (seen.keyboard, seen.overlay, [e.topmost for e in seen.elements]) == (keyboard, overlay, topmost)
+
+
 @pytest.mark.skipif(not (REAL / "droidbot").exists(), reason="the published recordings are not here")
 def test_the_published_run(tmp_path: Path) -> None:
     """Counted by hand: 46 events, which are 30 touches, 9 starts, 4 keys and 3 resets; one state was not stored."""
@@ -131,3 +189,23 @@ def test_the_published_run(tmp_path: Path) -> None:
     assert [(row["code"], row["record"]) for row in rows(tmp_path / "out")] == [
         ("image_missing", "event 2021-12-06_204601")
     ]
+
+
+@pytest.mark.skipif(not (REAL / "droidbot").exists(), reason="the published recordings are not here")
+def test_what_the_published_run_proves(tmp_path: Path) -> None:
+    """Looked at: no screen shows a keyboard; the overlays are a dialog (2 steps) and a menu (3 steps).
+
+    The share sheet, the splash screen and the dialog of full width are left unknown, as are the home page and the page
+    that DroidBot lists together with the home page below it.
+    """
+    imported("droidbot", REAL / "droidbot", tmp_path / "out")
+    steps = {(t.trajectory_id, s.index): s.observation for t in trajectories(tmp_path / "out") for s in t.steps}
+    assert Counter(o.keyboard for o in steps.values()) == {False: 21, None: 22}
+    assert [where for where, o in steps.items() if o.overlay] == [
+        ("qqmusic-1", 28), ("qqmusic-1", 29), ("qqmusic-3", 1), ("qqmusic-3", 4), ("qqmusic-3", 5),
+    ]  # fmt: skip
+    pages = {"qqmusic-1": {0, *range(8, 11), *range(12, 15), *range(17, 27)}, "qqmusic-2": {0, 1}, "qqmusic-3": {0}}
+    assert {w for w, o in steps.items() if o.overlay is False} == {(t, n) for t, ns in pages.items() for n in ns}
+    album = steps["qqmusic-1", 4].elements
+    assert Counter(e.topmost for e in album) == {None: 287, True: 5}
+    assert not any(e.topmost for e in album if e.text)

@@ -3,7 +3,7 @@
 from functools import cached_property, lru_cache
 
 from pipeline.actions import Action, Box, Click, LongPress, Point
-from pipeline.geometry import area, centre, distance
+from pipeline.geometry import area, centre, distance, inside
 from pipeline.records import Element, Observation
 from pipeline.screen import interactive, label, target_element
 from pipeline.states import short_role
@@ -47,6 +47,18 @@ class Scene:
             for number, element in enumerate(self.elements)
             if element.text and short_role(element.role) in TEXTS and 1 < len(text_of(element)) <= LONGEST_NAME
         ]
+
+    @cached_property
+    def is_dialog(self) -> bool:
+        """Whether all elements are those of a dialog's own window, so that a tap on any of them is one inside it.
+
+        So in accessibility trees of one window: their only root is then shorter than the screen in both directions.
+        """
+        roots = [element for element in self.elements if element.parent is None]
+        if self.observation.overlay is not True or len(roots) != 1 or roots[0].source != "a11y":
+            return False
+        left, top, right, bottom = roots[0].bbox
+        return right - left < 1 and bottom - top < 1 and all(inside(e.bbox, roots[0].bbox) for e in self.elements)
 
     @cached_property
     def fields(self) -> list[Element]:

@@ -18,15 +18,16 @@ DEAD = ("reacts", "inside_control", "covered", "label_wired", "live_surface", "n
 
 
 def aimed(episode: Episode, index: int) -> tuple[Click, str] | Refusal | None:
-    """Return the recorded tap at step `index` and its target's name, if a slip may come before it."""
+    """Return the recorded tap at step `index` and its target's name, if a slip on an element may come before it."""
     scene = episode.scenes[index]
     action = scene.action
     if not isinstance(action, Click) or action.point is None:
         return None
+    quiet = [name for name in QUIET if name != "overlay" or not scene.is_dialog]
     refused = (
         refusal(DECISION, episode, index)
         or refusal(("no_elements", "partial_tree"), scene)
-        or refusal(QUIET, scene)
+        or refusal(quiet, scene)
     )  # fmt: skip
     if refused is not None:
         return refused

@@ -72,7 +72,7 @@ class AndroidControl:
     name = "android-control"
     meaning = "AndroidControl: GZIP TFRecord files, with accessibility trees"
     expects = "android_control-* or *.tfrecord files"
-    kept = "actions, step instructions, accessibility forest as elements, the screen after the last action, splits"
+    kept = "actions, step instructions, accessibility forest as elements and what it proves, the screen after the last action, splits"
     lost = "nothing that the release has; a scroll's start and distance were never recorded"
     tried_on = "files in the documented form; not on the real release"
     files = ("android_control-*", "*.tfrecord", "*.tfrecord.gz")
@@ -135,7 +135,10 @@ def _episode(
         if index >= len(trees) or not trees[index]:
             return Observation(image=image), frame
         seen = screen(trees[index], frame, album.notes)
-        return Observation(image=image, elements=seen.elements, app=seen.app, keyboard=seen.keyboard), frame
+        observation = Observation(
+            image=image, elements=seen.elements, app=seen.app, keyboard=seen.keyboard, overlay=seen.overlay
+        )
+        return observation, frame
 
     def make(index: int, act: bytes) -> Step:
         observation, frame = observe(index)

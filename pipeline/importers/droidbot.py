@@ -20,7 +20,7 @@ from pipeline.records import Device, Observation, Screenshot, Step, Trajectory
 from .album import Album
 from .coordinates import Size, px, screen_size
 from .droidbot_events import Event, action_of, is_reset, package_of
-from .droidbot_views import View, elements_of
+from .droidbot_views import View, elements_of, keyboard_of, overlay_of
 from .folder import SourceFolder, decode
 from .importer import Episode, origin, steps_of
 from .refusal import Refusal, Refused, shortened
@@ -48,7 +48,7 @@ class DroidBot:
     name = "droidbot"
     meaning = "DroidBot runs: events and states, the view tree as elements"
     expects = "a folder with events/event_*.json and states/state_*.json beside their screenshots"
-    kept = "events, also intents (as open_app, or as a tool call), the view tree, the screen after the last event"
+    kept = "events, also intents (as open_app, or as a tool call), the view tree and what it proves, the screen after the last event"
     lost = "a goal, which no run has; the resets, which are where trajectories end; logs"
     tried_on = "one published run (46 events)"
     files = ("event_*.json",)
@@ -145,8 +145,14 @@ class _States:
         frame = px(screen_size(recorded, (image.width, image.height)))
         activity = state.foreground_activity or None
         app = activity.partition("/")[0] if activity else None
+        elements = elements_of(state.views, frame, album.notes)
         return Observation(
-            image=image, elements=elements_of(state.views, frame, album.notes), app=app, activity=activity
+            image=image,
+            elements=elements,
+            app=app,
+            activity=activity,
+            keyboard=keyboard_of(state.views, app),
+            overlay=overlay_of(state.views, elements, app),
         )
 
 

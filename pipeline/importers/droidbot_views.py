@@ -1,4 +1,7 @@
-"""DroidBot's views: where one is, and the tree of them as elements."""
+"""DroidBot's views: where one is, the tree of them as elements, and what the tree proves about the screen.
+
+DroidBot records one window, the active one (`AccessibilityService.getRootInActiveWindow`), without the drawing order.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,12 +9,15 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.actions import Box, Frame
 from pipeline.records import Element
 
+from . import view_tree
 from .coordinates import corners
 from .refusal import Refused, shortened
+from .view_tree import Path, Place
 
 
 class View(Struct):
@@ -21,6 +27,7 @@ class View(Struct):
     text: str | None = None
     content_description: str | None = None
     class_name: str | None = msgspec.field(default=None, name="class")
+    package: str | None = None
     temp_id: int | None = None
     parent: int | None = None
     visible: bool | None = None
@@ -49,11 +56,13 @@ def box_of(view: View | None, frame: Frame) -> Box | None:
 
 
 def elements_of(views: Sequence[View], frame: Frame, notes: Counter[str]) -> tuple[Element, ...]:
-    """Return the views that are on the screen; a parent that is not is left out of the chain."""
+    """Return the views that are on the screen, and which lie on top; a parent that is not is left out of the chain."""
     parents = {view.temp_id: view.parent for view in views}
+    numbers = {view.temp_id: number for number, view in enumerate(views)}
     kept: dict[int | None, int] = {}
     elements: list[Element] = []
-    for view in views:
+    paths: list[Path] = []
+    for number, view in enumerate(views):
         box = box_of(view, frame)
         if view.visible is False:
             continue
@@ -62,7 +71,36 @@ def elements_of(views: Sequence[View], frame: Frame, notes: Counter[str]) -> tup
             continue
         kept[view.temp_id] = len(elements)
         elements.append(_element(view, box, _ancestor(view, parents, kept)))
-    return tuple(elements)
+        paths.append(_path(number, views, numbers))
+    if len(numbers) < len(views):
+        return tuple(elements)  # numbers that occur twice: who encloses whom is a guess
+    on_top = view_tree.topmost(elements, paths)
+    return tuple(replace(element, topmost=top) for element, top in zip(elements, on_top, strict=True))
+
+
+def keyboard_of(views: Sequence[View], app: str | None) -> bool | None:
+    """Return False where no keyboard can be meant to be open, else None; see `view_tree.keyboard`."""
+    focused = [(view.class_name, view.editable) for view in views if view.focused is not False]
+    return view_tree.keyboard(focused, own_window=_is_own(views, app))
+
+
+def overlay_of(views: Sequence[View], elements: Sequence[Element], app: str | None) -> bool | None:
+    """Tell whether a dialog or a menu lies over the page; see `view_tree.overlay`."""
+    return view_tree.overlay(elements, own_window=_is_own(views, app))
+
+
+def _is_own(views: Sequence[View], app: str | None) -> bool:
+    return bool(views) and app is not None and views[0].package == app
+
+
+def _path(number: int, views: Sequence[View], numbers: Mapping[int | None, int]) -> Path:
+    """Return the way from the outermost view to one; a loop in broken data ends the walk."""
+    way: list[int] = []
+    at: int | None = number
+    while at is not None and at not in way:
+        way.append(at)
+        at = None if views[at].parent is None else numbers.get(views[at].parent)
+    return tuple(Place(each) for each in reversed(way))
 
 
 def _ancestor(view: View, parents: Mapping[int | None, int | None], kept: Mapping[int | None, int]) -> int | None:
