@@ -72,7 +72,7 @@ class AndroidControl:
     name = "android-control"
     meaning = "AndroidControl: GZIP TFRecord files, with accessibility trees"
     expects = "android_control-* or *.tfrecord files"
-    kept = "actions, step instructions, accessibility forest as elements and what it proves, the screen after the last action, splits"
+    kept = "actions, step instructions, the accessibility forest and what it proves, the screen at the end, splits"
     lost = "nothing that the release has; a scroll's start and distance were never recorded"
     tried_on = "files in the documented form; not on the real release"
     files = ("android_control-*", "*.tfrecord", "*.tfrecord.gz")

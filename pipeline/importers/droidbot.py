@@ -48,7 +48,7 @@ class DroidBot:
     name = "droidbot"
     meaning = "DroidBot runs: events and states, the view tree as elements"
     expects = "a folder with events/event_*.json and states/state_*.json beside their screenshots"
-    kept = "events, also intents (as open_app, or as a tool call), the view tree and what it proves, the screen after the last event"
+    kept = "events, intents too (as open_app or a tool call), the view tree and what it proves, the screen at the end"
     lost = "a goal, which no run has; the resets, which are where trajectories end; logs"
     tried_on = "one published run (46 events)"
     files = ("event_*.json",)
