@@ -158,7 +158,8 @@ def test_a_tap_inside_a_dialog_closes_none(kind: str) -> None:
     assert found("tap_near_miss", dialog()) == Refusal("overlay")
     for window in (
         element(WINDOW, bbox=(0.0, 0.0, 1.0, 1.0)),
-        element(WINDOW, bbox=(0.0, 0.05, 1.0, 0.95)),
+        element(WINDOW, bbox=(0.0, 0.01, 1.0, 0.95)),
+        element(WINDOW, bbox=(0.05, 0.0, 0.95, 1.0)),
         element(WINDOW, bbox=(0.05, 0.05, 0.95, 0.2)),  # what is listed reaches out of it
         element(WINDOW, source="dom"),
     ):

@@ -139,6 +139,8 @@ PAGE = [
         ([element((0, 0.08, 1, 1), None), *PAGE[1:]], None),  # it spares the status bar
         ([element((0, 0.5, 1, 1), None), element((0, 0.9, 1, 1), text="OK")], None),  # half of a split screen?
         ([element((0.07, 0.07, 1, 1), None), *PAGE[1:]], None),  # bars of a turned phone
+        ([element((0.07, 0.3, 1, 0.8), None), element((0.2, 0.5, 0.4, 0.55), text="OK")], None),
+        ([element((0.2, 0.07, 0.8, 1), None), element((0.2, 0.5, 0.4, 0.55), text="OK")], None),
     ],
 )  # fmt: skip
 def test_a_page_or_something_over_it(elements: list[Element], expected: bool | None) -> None:
