@@ -40,7 +40,7 @@ _WORDS = {
         "type": "Type “{text}”", "scroll": "Scroll {way}", "swipe": "Swipe {way}", "drag": "Drag across the screen",
         "open_app": "Open {text}", "wait": "Wait", "answer": "Answer “{text}”", "ask_user": "Ask “{text}”",
         "key": "Press {text}", "success": "Finish: the task is done", "failure": "Stop: the task cannot be done",
-        "other": "Do “{text}”", "nameless": "the marked place", "then": ", then ",
+        "other": "Do “{text}”", "nameless": "this spot", "then": ", then ",
     },
     "zh": {
         "click": "点击{name}", "double": "双击{name}", "long_press": "长按{name}",

@@ -49,7 +49,7 @@ def test_all_actions_of_a_response() -> None:
 
 def test_a_target_without_a_name() -> None:
     """A target without a name."""
-    assert sentence(a.Click(point=(0, 0)), "en") == "Tap the marked place"
+    assert sentence(a.Click(point=(0, 0)), "en") == "Tap this spot"
     assert sentence(a.Click(point=(0, 0)), "zh", "") == "点击该位置"
 
 
