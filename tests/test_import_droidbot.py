@@ -177,6 +177,20 @@ def test_what_a_state_proves(
     assert (seen.keyboard, seen.overlay, [e.topmost for e in seen.elements]) == (keyboard, overlay, topmost)
 
 
+def test_a_screenshot_that_is_a_scaled_copy(tmp_path: Path) -> None:
+    """Events count in the device's pixels as boxes do, whatever the size of the picture."""
+    source = droidbot(tmp_path / "in", droidbot_event("1", {**TOUCH, "x": 135, "y": 400}), states=("a",))
+    small = build.encoded(build.screen(0, build.WIDTH // 2, build.HEIGHT // 2), "JPEG")
+    (source / "run" / "states" / "screen_2021-01-01_000000.jpg").write_bytes(small)
+    assert imported("droidbot", source, tmp_path / "out").exit_code == 0
+    [trajectory] = trajectories(tmp_path / "out")
+    [action] = trajectory.steps[0].actions
+    assert isinstance(action, Click)
+    assert action.point == (135 / build.WIDTH, 400 / build.HEIGHT)
+    assert action.bbox == (0.25, 0.45, 0.5, 0.55)
+    assert action.bbox in [element.bbox for element in trajectory.steps[0].observation.elements]
+
+
 @pytest.mark.skipif(not (REAL / "droidbot").exists(), reason="the published recordings are not here")
 def test_the_published_run(tmp_path: Path) -> None:
     """Counted by hand: 46 events, which are 30 touches, 9 starts, 4 keys and 3 resets; one state was not stored."""

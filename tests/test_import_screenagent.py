@@ -71,6 +71,20 @@ def test_a_replaced_reply_without_a_usable_action_is_counted(tmp_path: Path, wri
     assert report(tmp_path / "out")["losses"] == {"rejected reply without a usable action": 1}
 
 
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_screen_without_pixels_is_refused(tmp_path: Path, width: int) -> None:
+    """Also where the rejected reply is compared with the corrected one, before any picture is looked at."""
+    replies = (
+        screenagent_reply("1", [click(512, 384)]),
+        screenagent_reply("2", [click(512, 384)], said([click(1, 1)]), video_width=width),
+    )
+    done = imported("screenagent", screenagent(tmp_path / "in", *replies), tmp_path / "out")
+    assert done.exit_code == 1, done.stderr
+    [trajectory] = trajectories(tmp_path / "out")
+    assert len(trajectory.steps) == 1
+    assert [(row["scope"], row["code"]) for row in rows(tmp_path / "out")] == [("step", "size_mismatch")]
+
+
 def test_a_reply_that_was_only_reworded_is_no_error(tmp_path: Path) -> None:
     """The actions are the same."""
     trajectory = session(tmp_path, screenagent_reply("2", [click(1, 1)], said([click(1, 1)], "In other words.")))

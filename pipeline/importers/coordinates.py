@@ -15,7 +15,9 @@ NORM_XY = Frame(kind="norm")
 
 
 def px(size: Size) -> Frame:
-    """Return the frame of pixels of a screenshot of that size."""
+    """Return the frame of pixels of a screenshot of that size; raises Refused where a side has none."""
+    if min(size) < 1:
+        raise Refused("size_mismatch", f"a screen of {size[0]}x{size[1]}", "a pixel at least each way")
     return Frame(kind="px", size=size)
 
 

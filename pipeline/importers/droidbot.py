@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from pipeline.actions import Frame
 from pipeline.records import Device, Observation, Screenshot, Step, Trajectory
 
 from .album import Album
@@ -135,14 +136,19 @@ class _States:
                         f"{stem}.png")  # fmt: skip
         return album.find(name, record, recorded=self.size)
 
+    def frame(self, state: _State | None, image: Screenshot) -> Frame:
+        """Return the pixels that boxes and events count in: the device's, of which the picture may be a scaled copy."""
+        size = (image.width, image.height)
+        recorded = (state.width, state.height) if state is not None and state.width and state.height else None
+        return px(screen_size(recorded, size))
+
     def observation(self, state_str: str, tag: str, album: Album, record: str) -> Observation:
         """Return the screen of a state."""
         state = self.find(state_str, tag)
         image = self.screenshot(state, state_str, album, record)
         if state is None:
             return Observation(image=image)
-        recorded = (state.width, state.height) if state.width and state.height else None
-        frame = px(screen_size(recorded, (image.width, image.height)))
+        frame = self.frame(state, image)
         activity = state.foreground_activity or None
         app = activity.partition("/")[0] if activity else None
         elements = elements_of(state.views, frame, album.notes)
@@ -162,7 +168,7 @@ def _run(states: _States, run: Sequence[tuple[str, _Log, Event]], name: str) -> 
     def make(index: int, item: tuple[_Log, Event]) -> Step:
         log, event = item
         observation = states.observation(log.start_state, log.tag, album, f"event {log.tag}")
-        frame = px((observation.image.width, observation.image.height))
+        frame = states.frame(states.find(log.start_state, log.tag), observation.image)
         action = replace(action_of(event, frame), src=bytes(log.event).decode(), frame=frame)
         return Step(index=index, observation=observation, actions=(action,))
 
