@@ -17,6 +17,7 @@ import click
 from .augment_options import perturbation_options, thoughts_options
 from .exceptions import ConfigError, GdpError, InputError
 from .slice_options import cutting_options, size_options, tokenizer_option
+from .terminal import safe
 
 if TYPE_CHECKING:
     from .place import Place
@@ -48,7 +49,7 @@ class _InOrder(click.Group):
         try:
             return super().invoke(ctx)
         except GdpError as error:
-            click.echo(str(error), err=True)
+            click.echo(safe(str(error)), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("stopped; the same command goes on from here", err=True)

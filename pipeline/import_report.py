@@ -11,6 +11,7 @@ from .importers.refusal import Refusal
 from .manifest import Flow
 from .records import Trajectory
 from .report import SHOWN
+from .terminal import safe_line
 
 
 def losses(action: Action) -> list[str]:
@@ -128,7 +129,7 @@ class ImportReport:
         if self.empty:
             lines.append("hint: no trajectory is left, expected at least one; see what was refused")
         refusals = self.tally.refusals
-        lines += [f"{each.where}: {each.message} [{each.code}]" for each in refusals[: self.shown]]
+        lines += [safe_line(f"{each.where}: {each.message} [{each.code}]") for each in refusals[: self.shown]]
         if len(refusals) > self.shown:
             lines.append(f"… and {len(refusals) - self.shown} more; --verbose names all, rejected.jsonl has them")
         return "\n".join(lines)

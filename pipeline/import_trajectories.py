@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import click
 import msgspec
@@ -74,7 +75,7 @@ def run(
     source, out = Place.of(source), Place.of(out)
     folder = SourceFolder(source)
     keep_apart(source, out)
-    items = importer.read(folder, settings)
+    items = chain(importer.read(folder, settings), folder.passed_over(*importer.files))
     first = next(items, None)
     if first is None:
         raise InputError(folder.shown, f"found nothing to import, expected {importer.expects}", "gdp import --list")
@@ -82,7 +83,7 @@ def run(
     tally, names = Tally(), _Names()
     with (
         ImportFolder.open(out, identity, fresh=fresh) as target,
-        click.progressbar(_chain(first, items), label="import", hidden=not progress, file=sys.stderr) as bar,
+        click.progressbar(chain([first], items), label="import", hidden=not progress, file=sys.stderr) as bar,
     ):
         for item in bar:
             if isinstance(item, Refusal):
@@ -105,11 +106,6 @@ def listing() -> str:
             choices = "|".join(option.choices) or "TEXT"
             lines.append(f"{'':<{width}}    {_flag(option.name)} {choices} ({default}): {option.meaning}")
     return "\n".join(lines)
-
-
-def _chain(first: Episode | Refusal, rest: Iterator[Episode | Refusal]) -> Iterator[Episode | Refusal]:
-    yield first
-    yield from rest
 
 
 def _add(episode: Episode, names: "_Names", target: ImportFolder, tally: Tally) -> None:

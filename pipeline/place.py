@@ -89,10 +89,10 @@ class Place:
         if self.local is None:
             return
         path, root = (self.local / name).resolve(strict=True), self.local.resolve()
-        if not path.is_file():
-            raise OSError(errno.EINVAL, "it is no plain file")
         if not path.is_relative_to(root):
             raise OSError(errno.EPERM, "it is a link that leads out of the source folder")
+        if not path.is_file():
+            raise OSError(errno.EINVAL, "it is no plain file")
 
     def read(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
         """Return a file's bytes, or a range of them; raises FileNotFoundError."""
@@ -139,6 +139,17 @@ class Place:
         except OSError as error:
             raise InputError(self.text, f"cannot list it ({_short(error)}), expected a bucket and a prefix") from error
         yield from (info.path.removeprefix(f"{base}/") for info in infos if info.type == pafs.FileType.File)
+
+    def links_out(self) -> Iterator[str]:
+        """Yield the folders below that are links out of the place, which `files` does not follow, in no order."""
+        if self.local is None:
+            return
+        root = self.local.resolve()
+        for folder, folders, _ in os.walk(self.local, onerror=_unreadable):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for path in (Path(folder, name) for name in folders):
+                if path.is_symlink() and not path.resolve().is_relative_to(root):
+                    yield path.relative_to(self.local).as_posix()
 
     def names(self, folder: str = "") -> list[str]:
         """Return the names directly in a folder of the place, files and folders, hidden ones too."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from .dataset import Dataset
 from .manifest import Manifest
+from .terminal import safe_line
 
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""
@@ -138,7 +139,7 @@ class StageReport:
         lines += [f"warning: {warning}" for warning in self._warnings()]
         lines += [f"hint: {hint}" for hint in self._hints()]
         findings = [row for row in self.refused if row["code"] not in HELD_BACK]
-        lines += [f"{row['where']}: {row['message']} [{row['code']}]" for row in findings[: self.shown]]
+        lines += [safe_line(f"{row['where']}: {row['message']} [{row['code']}]") for row in findings[: self.shown]]
         if len(findings) > self.shown:
             lines.append(f"… and {len(findings) - self.shown} more; --verbose names all")
         return "\n".join(lines)

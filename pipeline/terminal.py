@@ -17,6 +17,15 @@ def safe(text: str) -> str:
     return text.translate(CONTROL_CHARACTERS)
 
 
+def safe_line(text: str) -> str:
+    r"""Return the text as one line, whatever names and values stand in it.
+
+    >>> safe_line("a\nb")
+    'a␊b'
+    """
+    return safe(text).translate({0x0A: 0x240A, 0x09: 0x2409, 0x2028: 0x240A, 0x2029: 0x240A})
+
+
 def coloured() -> bool:
     """Tell whether stdout is a terminal that wants colours (https://no-color.org)."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ

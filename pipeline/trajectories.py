@@ -91,6 +91,7 @@ def find(source: Place) -> list[Document]:
         message = "found an import that did not finish, expected a finished one"
         raise InputError(str(source), message, "run the same `gdp import` again; it goes on from there")
     documents = [document for name in _files(source) for document in _documents(source, name)]
+    documents += map(Document, sorted(source.links_out()))  # `load` refuses them, so that nothing is passed over
     if not documents:
         hint = None
         if source.size(MANIFEST) is not None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -163,3 +164,32 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     for key in keys:
         yield value, key
         yield from _places(value[key])
+
+
+def test_nothing_is_passed_over(tmp_path: Path) -> None:
+    """Names that no trajectory could tell, and folders behind links to elsewhere, are refused, not left out unseen."""
+    source, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    aitz(source, [aitz_step(0)])
+    aitz(elsewhere, [aitz_step(0)])
+    for name in ("C:\\run.json", os.fsdecode(b"caf\xe9.json"), "notes\\readme.txt"):
+        (source / name).write_text("[]")
+    (source / "linked").symlink_to(elsewhere)
+    (source / "latest").symlink_to(source / "GENERAL-77")  # what it names is imported where it lies
+    done = imported("aitz", source, tmp_path / "out")
+    assert done.exit_code == 1
+    assert [(row["scope"], row["code"], row["file"]) for row in rows(tmp_path / "out")] == [
+        ("trajectory", "unreadable", "C:\\run.json"),
+        ("trajectory", "unreadable", "caf\\udce9.json"),
+        ("trajectory", "unreadable", "linked"),
+    ]
+    assert len(trajectories(tmp_path / "out")) == 1
+
+
+def test_a_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    """One line for each refusal, whatever stands in names."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a\nb\x1b[2J.json").write_text("{")
+    done = imported("aitz", tmp_path / "in", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "\x1b" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("a␊b␛[2J.json: found")]

@@ -310,6 +310,8 @@ def test_ui_tars_escapes_what_python_would_stumble_over() -> None:
     assert ast.literal_eval(first.removeprefix("type(content=").removesuffix(")")) == text
     assert second == "type(content='go\\n')"
     assert layout.parse(said).actions == (a.Type(text=text), a.Type(text="go", submit=True))
+    held = layout.response(Turn(0, (a.LongPress(point=(0, 0), duration=-0.0),), size=SIZE))
+    assert layout.parse(held, SIZE).actions == (a.LongPress(point=(0, 0), duration=0),)
     assert [part.type for part in layout.parts(turn)] == ["text"], "spelled control tokens stay text"
 
 

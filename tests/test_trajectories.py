@@ -210,6 +210,20 @@ def test_only_plain_files_below_the_source_are_opened(tmp_path: Path) -> None:
     assert [glance(source, document).trajectory_id for document in find(source)].count(None) == 4
 
 
+def test_a_folder_behind_a_link_is_refused_not_passed_over(tmp_path: Path) -> None:
+    """Links are not followed out of the source; one that stays inside names what is found anyway."""
+    source, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    build.write(source, build.trajectory("a", 1))
+    build.write(elsewhere, build.trajectory("b", 1))
+    (source / "linked").symlink_to(elsewhere)
+    (source / "again").symlink_to(source / "a")
+    documents = find(Place(str(source)))
+    assert [document.path for document in documents] == ["a/trajectory.json", "linked"]
+    [problem] = load(Place(str(source)), documents[1]).problems
+    assert (problem.code, problem.where) == ("unreadable", "linked")
+    assert "a link that leads out of the source folder" in problem.message
+
+
 def test_a_name_that_is_no_text_is_refused_not_fatal(tmp_path: Path) -> None:
     """Its bytes are shown escaped; the other trajectories are read."""
     build.write(tmp_path / "in", build.trajectory("good"))

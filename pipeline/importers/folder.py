@@ -15,7 +15,7 @@ from pipeline.exceptions import InputError
 from pipeline.images import ImageProblem
 from pipeline.place import Place
 
-from .refusal import Refused, shortened
+from .refusal import Refusal, Refused, shortened
 
 T = TypeVar("T")
 
@@ -49,6 +49,21 @@ class SourceFolder:
         paths = [PurePosixPath(name) for name in self.place.files() if _is_text(name)]
         wanted = [path for path in paths if any(fnmatch.fnmatchcase(path.name, each) for each in patterns)]
         return [path.as_posix() for path in sorted(wanted, key=lambda path: path.parts) if not _hidden(path)]
+
+    def passed_over(self, *patterns: str) -> Iterator[Refusal]:
+        """Yield what `names` leaves out though it may hold recordings: by its name, or behind a link to elsewhere."""
+        if self.only is not None:
+            return
+        for name in sorted(name for name in self.place.files() if not _is_text(name)):
+            path = PurePosixPath(name)
+            if any(fnmatch.fnmatchcase(path.name, each) for each in patterns) and not _hidden(path):
+                shown = name.encode("utf-8", "backslashreplace").decode()
+                found = "a name with a backslash or that is no UTF-8"
+                yield Refusal("trajectory", "unreadable", shown, found, "another name")
+        for name in sorted(self.place.links_out()):
+            found = "a link that leads out of the source folder"
+            yield Refusal("trajectory", "unreadable", name.encode("utf-8", "backslashreplace").decode(), found,
+                          "the folder itself, or SOURCE set to what the link names")  # fmt: skip
 
     def read(self, name: str, *, ceiling: int = JSON_BYTES) -> bytes:
         """Return a file's bytes; raises Refused where it is no plain file below the folder, or too large."""

@@ -256,7 +256,7 @@ def _written(value: Any, kind: str) -> Any:
     """Return an argument as it is quoted, a point as it is."""
     if kind == "keys":
         return " ".join(value)
-    return repr(value) if kind == "number" else value
+    return repr(value or 0) if kind == "number" else value  # no -0.0
 
 
 _POINT = re.compile(rf"{re.escape(BOX_START)}\((0|[1-9]\d*),(0|[1-9]\d*)\){re.escape(BOX_END)}")
