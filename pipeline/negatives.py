@@ -210,7 +210,12 @@ def _beside(scene: Scene, box: Box, share: float) -> Iterator[Point]:
         (box[0] - across - far_x, y), (box[2] + across + far_x, y),
         (x, box[1] - down - far_y), (x, box[3] + down + far_y),
     ):  # fmt: skip
-        if 0 < point[0] < 1 and 0 < point[1] < 1 and not any(contains(live, point) for live in scene.live):
+        if (
+            0 < point[0] < 1
+            and 0 < point[1] < 1
+            and not any(contains(live, point) for live in scene.live)
+            and not (scene.passed_on(None, point))
+        ):
             yield point
 
 

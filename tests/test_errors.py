@@ -205,11 +205,42 @@ def test_a_repair_without_a_mistake_is_none() -> None:
     assert labelled(s1=Label(role="error"), s3=Label(role="recovery", corrects_step=1)) == Refusal("diagnosis_missing")
 
 
-@pytest.mark.parametrize("text", ["Pay now", "DELETE", "Log out", "sign out", "发送", "清空回收站", "Place order"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Pay now",
+        "DELETE",
+        "Log out",
+        "sign out",
+        "发送",
+        "清空回收站",
+        "Place order",
+        "Deleting",
+        "Payments",
+        "My orders",
+        "Empty trash",
+        "Logout",
+        "Log off",
+        "Call Anna",
+        "Subscribe",
+        "Shut down",
+        "删掉",
+        "刪除",
+        "取消订单",
+        "拨打",
+        "确认收货",
+        "立即抢购",
+        "结算",
+        "退出账号",
+        "恢复出厂设置",
+        "拉黑",
+        "付费",
+    ],
+)
 def test_irreversible_words(text: str) -> None:
-    """Whole words, in both languages."""
+    """Whole words and their forms, in both languages."""
     assert IRREVERSIBLE.search(text)
-    assert not IRREVERSIBLE.search("Payload, repost, sender, border, logout page title")
+    assert not IRREVERSIBLE.search("Payload, repost, sender, border, logo, clearly, Add to basket, 加入购物车, 收藏")
 
 
 def test_steps_match_the_schema_of_a_recording() -> None:

@@ -5,6 +5,7 @@ With its guard switched off, each fact lets the error pass: so it is this guard 
 
 from typing import Any
 
+import msgspec
 import pytest
 from episodes import BUTTON, CLICK, DEAD, element, episode, proposals, screen, shown, step
 from hypothesis import given
@@ -26,7 +27,7 @@ OFF = element(BUTTON, text="Create", bbox=(0.3, 0.8, 0.7, 0.86), enabled=False, 
 ON = element(OFF, enabled=True)
 LIST = Element(
     bbox=(0.0, 0.1, 1.0, 1.0), role="main", clickable=False, topmost=True,
-    scroll=ScrollState(y=900, max_y=900, refresh=False),
+    scroll=ScrollState(y=900, max_y=900, refresh=False, endless=False),
 )  # fmt: skip
 REST: dict[str, Any] = {"settled": True, "shortcuts": False, "touch_radius": 0.0, "dynamic": ()}
 DARK = Click(point=(0.85, 0.42))
@@ -112,8 +113,9 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("scroll_edge", "pull_to_refresh", screen(element(LIST, scroll=ScrollState(y=0, max_y=900)), BUTTON)),
     ("scroll_edge", "pull_to_refresh", screen(element(LIST, scroll=ScrollState(max_y=9, refresh=True)), BUTTON)),
     ("scroll_edge", "endless_list", screen(element(LIST, scroll=ScrollState(y=900, max_y=900, endless=True)), BUTTON)),
+    ("scroll_edge", "endless_list", screen(element(LIST, scroll=ScrollState(y=900, max_y=900)), BUTTON)),
     ("scroll_edge", "scroll_chained",
-     screen(LIST, BUTTON, element(LIST, bbox=(0.1, 0.2, 0.9, 0.9), scroll=ScrollState(y=5, max_y=9, refresh=False)))),
+     screen(LIST, BUTTON, element(LIST, bbox=(0.1, 0.2, 0.9, 0.9), scroll=ScrollState(y=5, max_y=9, endless=False)))),
 ]  # fmt: skip
 
 
@@ -216,7 +218,8 @@ def test_a_tap_that_was_repeated_is_not_repeated_again() -> None:
 
 def test_scrolling_goes_where_there_is_nothing_more() -> None:
     """At the end of the list it goes down, at its top (that does not load again) up."""
-    for state, way in ((ScrollState(y=9, max_y=9, refresh=False), "down"), (ScrollState(max_y=9, refresh=False), "up")):
+    bounded = ScrollState(max_y=9, refresh=False, endless=False)
+    for state, way in ((msgspec.structs.replace(bounded, y=9), "down"), (bounded, "up")):
         (proposal,) = proposals(found("scroll_edge", screen(element(LIST, scroll=state), BUTTON)))
         (action,) = proposal.tail[0].turn.actions
         assert isinstance(action, Scroll)

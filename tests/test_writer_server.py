@@ -1,9 +1,11 @@
 """Questions to a real HTTP server: tried again where that helps, bounded, and the key stays where it is."""
 
+import contextlib
 import json
 import socket
 import ssl
 import subprocess
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,7 @@ def test_it_is_not_asked_for_ever(tmp_path: Path) -> None:
         ((200, {}, b'{"choices": []}'), "garbled"),
         (said(None), "garbled"),
         (said(["parts"]), "garbled"),
+        (said("half a character: \ud83d"), "garbled"),
         ((200, {}, b"x" * (MAX_BYTES + 1)), "too_long"),
     ],
 )
@@ -94,6 +97,38 @@ def test_a_bad_answer_concerns_one_question(tmp_path: Path, reply: Reply, reason
     with serving(lambda n, body: reply) as found, pytest.raises(Failure, match=reason):
         server(found.url, tmp_path).ask({})
     assert len(found.asked) == 1
+
+
+def test_an_answer_that_repeats_the_key_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would stand in the cache and in the samples."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving(lambda n, body: answer(f"The key is {KEY}.")) as found, pytest.raises(Failure, match="key_repeated"):
+        server(found.url, tmp_path).ask({})
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
+def test_a_head_that_never_ends_is_left(tmp_path: Path, start: bytes) -> None:
+    """Headers or the length of a chunk, drop by drop: no single wait is too long, all together are."""
+    done = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(start)
+            while not done.wait(0.02):
+                connection.sendall(b"0")
+
+    def listen(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=listen, args=(listener,), daemon=True).start()
+        try:
+            with pytest.raises(Failure, match="timeout"):
+                server(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path, seconds=0.2).ask({})
+        finally:
+            done.set()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 301, 302, 307, 308])

@@ -7,7 +7,7 @@ differ). The screen after the error is this trajectory's own, one step earlier.
 
 from pipeline.actions import Button, Click
 
-from .guards import against, forbids, refusal
+from .guards import against, asked_for, forbids, refusal
 from .kind import Episode, Injected, Outcome, Proposal, Refusal, Truth
 from .turns import Saying, made, recorded_box, repaired
 
@@ -42,6 +42,8 @@ class AccidentalBack(Injected):
             return Refusal("toggles")
         if forbids("irreversible", target):
             return Refusal("irreversible")
+        if asked_for(Button(name="back"), here.step.goal):
+            return Refusal("goal_asks_for_it")
         return (self._compose(episode, index, target),)
 
     def _compose(self, episode: Episode, index: int, target: str) -> Proposal:

@@ -11,19 +11,23 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from pipeline.actions import OPPOSITE, Action, Browser, Button, Point, Scroll
+from pipeline.actions import OPPOSITE, Action, Browser, Button, LongPress, Point, Scroll, Wait
 from pipeline.describe import same_goal
 from pipeline.graph import Route
 from pipeline.records import Element, ScrollState
 from pipeline.states import CLOCKS, is_tree, short_role
 
 from .kind import Episode, Refusal
-from .scene import Scene, inert, text_of
+from .scene import Scene, inert, may_be_field, text_of
 
 IRREVERSIBLE = re.compile(
-    r"\b(pay|buy|order|purchase|checkout|send|submit|post|publish|delete|remove|erase|uninstall|reset|transfer|withdraw"
-    r"|unsubscribe|format|wipe)\b|\b(sign|log) out\b|\bshare (to|with)\b"
-    r"|支付|付款|购买|下单|发送|提交|发布|删除|移除|清空|卸载|重置|退出登录|转账|提现|注销|格式化|分享到",
+    r"\b(pa(y|ys|id|ying|yments?)|buy(s|ing)?|(re|pre-?)?order(s|ed|ing)?|purchas\w*|check ?out|(re)?send(s|ing)?"
+    r"|call|dial|submit\w*|post(s|ed|ing)?|publish\w*|delet\w*|remov\w*|eras\w*|uninstall\w*|reset\w*|resetting|transfer\w*"
+    r"|withdraw\w*|(un)?subscrib\w*|donat\w*|format(ted|ting)?|wip(e|es|ed|ing)|discard\w*|empty|clear|trash|(un)?block"
+    r"|unfollow|log ?(out|off)|sign ?(out|off)|shut ?down|(turn|power|switch) off|reboot|restart)\b|\bshare (to|with)\b"
+    r"|支付|[付缴还汇]款|付费|缴费|买|買|购买|抢购|订购|购入|下单|订单|结算|充值|打赏|拍下|确认收货|订阅|预订|发送|發送|群发|转发"
+    r"|提交|发布|发表|发帖|拨打|呼叫|删|刪|移除|清空|清除|清理|抹|卸载|重置|恢复出厂|关机|重启|扔掉|丢弃|舍弃|退出登录|退出[账帐]"
+    r"|转账|轉帳|提现|注销|格式化|分享到|拉黑|屏蔽|取消关注",
     re.IGNORECASE,
 )
 """Near these words nothing is injected: a slip there would not be harmless."""
@@ -36,6 +40,16 @@ MESSAGES = frozenset({"alert", "log", "snackbar", "status", "toast"})
 SPINNERS = frozenset({"activityindicator", "loading", "progressbar", "spinner"})
 
 MOVING = CLOCKS | {"video"}
+
+ASKED = {
+    Wait: re.compile(r"\b(wait|pause|sleep|until|seconds?|minutes?)\b|等|秒|分钟", re.IGNORECASE),
+    Scroll: re.compile(r"\b(scroll|swipe)\b|滚|滑|翻页", re.IGNORECASE),
+    LongPress: re.compile(r"\b(hold|long[- ]?(press|tap|click))\b|长按|按住", re.IGNORECASE),
+    Button: re.compile(
+        r"\b(go|come|press|tap|navigate) back\b|\breturn\b|\bprevious (page|screen)\b|返回|后退|回到", re.IGNORECASE
+    ),
+}
+"""How a goal asks for an action itself: then it need not be a mistake."""
 
 Guard = Callable[..., bool]
 
@@ -92,8 +106,8 @@ def overlay(scene: Scene) -> bool:
 
 
 def focused_field(scene: Scene) -> bool:
-    """Tell whether a field has the focus, which a tap anywhere would take away."""
-    return any(field.focused for field in scene.fields)
+    """Tell whether a field or a control has the focus, which a tap anywhere would take away."""
+    return scene.holds_focus
 
 
 def focus_unknown(scene: Scene) -> bool:
@@ -126,8 +140,10 @@ def settling_unknown(scene: Scene) -> bool:
 
 
 def shortcuts(scene: Scene) -> bool:
-    """Tell whether keys may do something although no field has the focus."""
-    return scene.observation.shortcuts is not False
+    """Tell whether keys may do something although no field has the focus: space presses a button that has it."""
+    return scene.observation.shortcuts is not False or any(
+        element.focused and not may_be_field(element) for element in scene.elements
+    )
 
 
 def reach_unknown(scene: Scene) -> bool:
@@ -184,14 +200,15 @@ def live_surface(scene: Scene, number: int | None, point: Point) -> bool:
     return bool(scene.roles & SURFACES) and any(short_role(scene.elements[n].role) in SURFACES for n in scene.at(point))
 
 
-def label_wired(scene: Scene, number: int, point: Point) -> bool:
-    """Tell whether a tap on the text is passed on to a control."""
-    return scene.elements[number].wired is True
+def label_wired(scene: Scene, number: int | None, point: Point) -> bool:
+    """Tell whether a tap on the place is passed on to a control, by the text itself or by what is around it."""
+    return scene.passed_on(number, point)
 
 
-def wiring_unknown(scene: Scene, number: int, point: Point) -> bool:
+def wiring_unknown(scene: Scene, number: int | None, point: Point) -> bool:
     """Tell whether the recording does not say if a tap on the text is passed on to a control."""
-    return scene.elements[number].wired is None
+    places = scene.at(point) if number is None else [number]
+    return any(scene.elements[n].text and scene.elements[n].wired is None for n in places)
 
 
 def off_screen(scene: Scene, number: int | None, point: Point) -> bool:
@@ -218,7 +235,7 @@ def disabled_answers(element: Element) -> bool:
 def not_at_edge(scroll: ScrollState, way: str) -> bool:
     """Tell whether there is more to show on this side."""
     left = {"up": scroll.y, "down": scroll.max_y - scroll.y, "left": scroll.x, "right": scroll.max_x - scroll.x}[way]
-    return left > 0
+    return not -1 <= left <= 0  # further than it goes: how far that is was not recorded
 
 
 def pull_to_refresh(scroll: ScrollState, way: str) -> bool:
@@ -233,8 +250,8 @@ def scroll_chained(scene: Scene, point: Point, way: str) -> bool:
 
 
 def endless_list(scroll: ScrollState, way: str) -> bool:
-    """Tell whether scrolling beyond the end loads more."""
-    return way in {"down", "right"} and scroll.endless is True
+    """Tell whether scrolling beyond the end may load more."""
+    return way in {"down", "right"} and scroll.endless is not False
 
 
 # Of the graph.
@@ -294,7 +311,8 @@ def reverses(back: Scroll, scroll: Scroll) -> bool:
 
 def scrolled_exactly(before: Scene, after: Scene, scroll: Scroll) -> bool:
     """Tell whether what was scrolled says that it scrolls exactly, and has moved by exactly what was asked for."""
-    if scroll.point is None or scroll.unit != "px" or scroll.modifiers:
+    facts = before.step.facts
+    if scroll.point is None or scroll.unit != "px" or scroll.modifiers or facts is None or len(facts.actions) != 1:
         return False
     asked = (scroll.dx or 0, scroll.dy or 0)
     for number in before.at(scroll.point):
@@ -310,6 +328,12 @@ def scrolled_exactly(before: Scene, after: Scene, scroll: Scroll) -> bool:
             and abs(now[0].y - was.y - asked[1]) < 0.5
         )
     return False
+
+
+def asked_for(action: Action, goal: str) -> bool:
+    """Tell whether the goal itself asks for such an action: then it need not be a mistake."""
+    wording = ASKED.get(type(action))
+    return wording is not None and wording.search(goal) is not None
 
 
 def goes_back(action: Action | None) -> bool:

@@ -7,7 +7,7 @@ came of it. Never assumed to do nothing: without a handler of its own a long pre
 from pipeline.actions import Click, LongPress
 
 from .detours import Detour, escape_of, pick, there_and_back
-from .guards import DECISION, forbids, refusal
+from .guards import DECISION, asked_for, forbids, refusal
 from .kind import Episode, Injected, Outcome, Refusal, Truth
 from .turns import Saying
 
@@ -40,6 +40,8 @@ class LongPressInstead(Injected):
         assert scene.target_name is not None
         if forbids("irreversible", scene.target_name):
             return Refusal("irreversible")
+        if asked_for(held[0][1], scene.step.goal):
+            return Refusal("goal_asks_for_it")
         found: list[Detour] = []
         first: str | None = None
         names: dict[str, str | None] = {"target": scene.target_name}

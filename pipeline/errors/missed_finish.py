@@ -5,7 +5,7 @@ Precondition: the last recorded decision ends the episode with success, on a scr
 
 from pipeline.actions import Terminate, Wait
 
-from .guards import refusal
+from .guards import asked_for, refusal
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .turns import Saying, Slip
@@ -28,4 +28,6 @@ class MissedFinish(SameScreen):
         refused = refusal(("labelled_neighbour",), episode, index) or refusal(at_rest, scene)
         if refused is not None:
             return refused
+        if asked_for(Wait(), scene.step.goal):
+            return Refusal("goal_asks_for_it")
         return Slip(Wait(), None, Saying("missed_finish_wrong"), Saying("missed_finish_right"))

@@ -59,6 +59,9 @@ class PopupReal(Injected):
 def _is_popup(episode: Episode, index: int, route: Route) -> bool:
     """Tell whether a route does what the step before did, and a popup came of it that leads on to this screen."""
     before, edge = episode.scenes[index - 1], route.edge
+    facts = before.step.facts
+    if facts is None or len(facts.actions) != 1:
+        return False  # the popup came of one action alone
     if edge.overlay is not True or not route.onward or edge.state == episode.around(index).state:
         return False
     if isinstance(edge.action, Click | LongPress):

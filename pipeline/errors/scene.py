@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 from pipeline.actions import Action, Box, Click, LongPress, Point
 from pipeline.geometry import area, centre, distance, inside
 from pipeline.records import Element, Observation
-from pipeline.screen import interactive, label, target_element
+from pipeline.screen import ancestors, interactive, label, target_element
 from pipeline.states import short_role
 from pipeline.tables import StepRow
 
@@ -14,6 +14,10 @@ MARGIN_PX = 2.0
 CLEARANCE_DP = 16
 """A finger's slop, assumed around controls where the recording does not say how far a tap still counts."""
 LONGEST_NAME = 40
+FIELDS = frozenset(
+    {"autocompletetextview", "edittext", "input", "searchbox", "securetextfield", "textarea", "textbox", "textfield"}
+)
+"""Roles of what can be typed into."""
 TEXTS = frozenset({"", "caption", "heading", "label", "paragraph", "statictext", "text", "textview"})
 PHONE_WIDTH_DP = 360
 """Assumed for the shorter side where the recording does not say how many pixels a dp has."""
@@ -62,8 +66,17 @@ class Scene:
 
     @cached_property
     def fields(self) -> list[Element]:
-        """The elements that can be typed into."""
-        return [element for element in self.elements if element.editable]
+        """The elements that can be typed into, as far as the recording does not deny it."""
+        return [element for element in self.elements if may_be_field(element)]
+
+    @cached_property
+    def holds_focus(self) -> bool:
+        """Whether a field or a control has the focus; what only holds others may have it without showing it."""
+        focused = [n for n, element in enumerate(self.elements) if element.focused]
+        if not focused:
+            return False
+        around = {element.parent for element in self.elements}
+        return any(n not in around or may_be_field(self.elements[n]) for n in focused)
 
     @cached_property
     def scale(self) -> float:
@@ -93,6 +106,7 @@ class Scene:
                 at = self.elements[at].parent
             known = at is not None and at < len(found) and at not in trail
             above = known and (bool(found[at]) or not inert(self.elements[at]))  # type: ignore[index]  # known
+            above = above or at in trail  # a loop: nobody knows what is around what
             for each in reversed(trail):
                 found[each] = above
                 above = above or not inert(self.elements[each])
@@ -106,6 +120,20 @@ class Scene:
             distance(box, point, self.width, self.height) < reach
             for box in self.live
             if box[0] - across <= x <= box[2] + across and box[1] - down <= y <= box[3] + down
+        )
+
+    @cached_property
+    def wired(self) -> list[int]:
+        """The elements that pass taps on to others."""
+        return [number for number, element in enumerate(self.elements) if element.wired]
+
+    def passed_on(self, number: int | None, point: Point) -> bool:
+        """Tell whether a tap on the element, or on the place, is passed on by it or by something around it."""
+        if not self.wired:
+            return False
+        around = () if number is None else (self.elements[number], *ancestors(self.elements, number))
+        return any(e.wired for e in around) or any(
+            distance(self.elements[n].bbox, point, self.width, self.height) < MARGIN_PX for n in self.wired
         )
 
     def at(self, point: Point) -> list[int]:
@@ -138,7 +166,14 @@ class Scene:
 
 def inert(element: Element) -> bool:
     """Tell whether the recording says that the element takes no tap; not to say so is not enough."""
-    return element.clickable is False and not interactive(element)
+    return element.clickable is False and not interactive(element) and not may_be_field(element)
+
+
+def may_be_field(element: Element) -> bool:
+    """Tell whether the element can be typed into; where the recording does not say, its role and its focus do."""
+    if element.editable is None:
+        return element.focused is True or short_role(element.role) in FIELDS
+    return element.editable
 
 
 def text_of(element: Element) -> str:

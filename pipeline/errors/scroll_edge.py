@@ -10,7 +10,7 @@ from pipeline import seeds
 from pipeline.actions import Direction, Point, Scroll
 from pipeline.geometry import area, centre
 
-from .guards import DECISION, QUIET, against, refusal
+from .guards import DECISION, QUIET, against, asked_for, refusal
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .scene import Scene
@@ -41,6 +41,8 @@ class ScrollEdge(SameScreen):
         ways = [way for way in WAYS if guards[way] is None]
         if not ways:
             return Refusal(next((g for g in guards.values() if g not in {None, "not_at_edge"}), None) or "not_at_edge")
+        if asked_for(Scroll(), scene.step.goal):
+            return Refusal("goal_asks_for_it")
         way = seeds.pick(ways, episode.seed, self.name, episode.name, index, "where")
         amount = PAGES if way == "down" else -PAGES
         return Slip(
@@ -61,5 +63,5 @@ def _edges(scene: Scene, number: int) -> Iterator[tuple[Direction, str | None]]:
             way,
             guard
             or against(("scroll_chained",), scene, point, way)
-            or against(("off_screen", "live_surface"), scene, number, point),
+            or against(("off_screen", "covered", "live_surface"), scene, number, point),
         )

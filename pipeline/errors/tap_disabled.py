@@ -7,12 +7,13 @@ slip is one of order. A tap on it shows no message, as the recording says; nothi
 from pipeline import seeds
 from pipeline.actions import Click, Terminate
 from pipeline.records import Element
+from pipeline.screen import ancestors
 from pipeline.states import short_role
 
-from .guards import DECISION, QUIET, against, refusal
+from .guards import DECISION, QUIET, against, forbids, refusal
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
-from .scene import LONGEST_NAME, Scene, middle, text_of
+from .scene import LONGEST_NAME, Scene, inert, middle, text_of
 from .turns import Saying, Slip
 
 AHEAD = 4
@@ -34,10 +35,13 @@ class TapDisabled(SameScreen):
         if not controls:
             return None
         refused = refusal(DECISION, episode, index) or refusal(("partial_tree",), scene)
-        # What is on top of a dialog belongs to it: a tap there closes none.
         refused = refused or refusal([name for name in QUIET if name != "overlay"], scene)
         if refused is not None:
             return refused
+        if scene.observation.overlay is not False:
+            controls = [n for n in controls if not forbids("overlay", scene) or _in_dialog(scene, n)]
+            if not controls:
+                return Refusal("overlay")
         used = [n for n in controls if _activated(episode, index, scene.elements[n])]
         if not used:
             return Refusal("not_enabled_later")
@@ -66,6 +70,23 @@ class TapDisabled(SameScreen):
 
 def _short(element: Element) -> bool:
     return 0 < len(text_of(element)) <= LONGEST_NAME
+
+
+def _in_dialog(scene: Scene, number: int) -> bool:
+    """Tell whether the control lies in the same dialog as the action's target, so that a tap on it closes none.
+
+    The dialog is the nearest that is around both, and nothing else can be reached.
+    """
+    if scene.observation.overlay is None or scene.target is None:
+        return False
+    target = next(n for n, e in enumerate(scene.elements) if e is scene.target)
+    above = [id(e) for e in ancestors(scene.elements, target)]
+    dialog = next((e for e in ancestors(scene.elements, number) if id(e) in above), None)
+    return dialog is not None and not any(
+        e.topmost is not False and e is not dialog and not any(a is dialog for a in ancestors(scene.elements, n))
+        for n, e in enumerate(scene.elements)
+        if not inert(e)
+    )
 
 
 def _activated(episode: Episode, index: int, control: Element) -> bool:

@@ -17,7 +17,7 @@ from .turns import Saying, Slip
 FACTORS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 """How far off the centre, in half sizes of the target; 1 is its edge."""
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
-BESIDE = ("off_screen", "near_control", "live_surface")
+BESIDE = ("off_screen", "near_control", "label_wired", "wiring_unknown", "live_surface")
 
 
 class TapNearMiss(SameScreen):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pipeline.actions import OPPOSITE, Direction, Scroll
 
-from .guards import DECISION, refusal, reverses
+from .guards import DECISION, asked_for, refusal, reverses
 from .kind import Episode, Injected, Outcome, Proposal, Refusal, Truth
 from .turns import Saying, made, repaired
 
@@ -31,6 +31,8 @@ class UndoScroll(Injected):
         action = episode.scenes[index].action
         if isinstance(action, Scroll) and reverses(action, scroll):
             return Refusal("undo_is_right")
+        if asked_for(scroll, episode.steps[index].goal):
+            return Refusal("goal_asks_for_it")
         refused = (
             refusal(DECISION, episode, index)
             or refusal(("dynamic_region", "unsettled", "transient"), episode.scenes[index])

@@ -6,7 +6,7 @@ Waiting is often right, so this stays rare.
 
 from pipeline.actions import Click, Wait
 
-from .guards import DECISION, refusal
+from .guards import DECISION, asked_for, refusal
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .turns import Saying, Slip
@@ -28,6 +28,8 @@ class WaitNeedless(SameScreen):
         refused = refusal(DECISION, episode, index) or refusal(at_rest, scene)
         if refused is not None:
             return refused
+        if asked_for(Wait(), scene.step.goal):
+            return Refusal("goal_asks_for_it")
         if scene.target is None or scene.target.topmost is False:
             return Refusal("target_unnamed")
         return Slip(

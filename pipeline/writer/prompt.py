@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from pipeline.records import Lang
 
-from .server import Failure
+from .server import Failure, encodable
 
 LANGUAGES: dict[Lang, str] = {"en": "English", "zh": "Simplified Chinese"}
 
@@ -77,7 +77,11 @@ def thoughts(answer: str, expected: int) -> list[str]:
         found = json.loads(fenced[1] if fenced else text)["thoughts"]
     except (ValueError, RecursionError, LookupError, TypeError):
         raise Failure("garbled") from None
-    if not isinstance(found, list) or len(found) != expected or not all(isinstance(each, str) for each in found):
+    if (
+        not isinstance(found, list)
+        or len(found) != expected
+        or not all(isinstance(each, str) and encodable(each) for each in found)
+    ):
         raise Failure("garbled")
     return [" ".join(each.split()) for each in found]
 

@@ -6,10 +6,13 @@ is not repeated: some repeat the key.
 
 import http.client
 import json
+import socket
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pipeline.exceptions import StageError
@@ -35,13 +38,69 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+_sockets = threading.local()
+"""The connections of the question that a thread is asking."""
+
+
+class _Plain(http.client.HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _sockets.open.append(self.sock)
+
+
+class _Secure(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _sockets.open.append(self.sock)
+
+
+class _HTTP(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Plain, request)
+
+
+class _HTTPS(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Secure, request, context=self._context)  # type: ignore[attr-defined]  # of the base
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Cut the thread's connections after so many seconds and raise TimeoutError: a timeout bounds only each wait.
+
+    A server that sends drop by drop, headers too, would keep a question for hours.
+    """
+    deadline = time.monotonic() + seconds
+    opened: list[socket.socket] = []
+    _sockets.open = opened
+    timer = threading.Timer(seconds, _cut, (opened,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (http.client.HTTPException, OSError, ValueError):
+        if time.monotonic() >= deadline:
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
+    if time.monotonic() >= deadline:
+        raise TimeoutError
+
+
+def _cut(opened: list[socket.socket]) -> None:
+    for each in opened:
+        with suppress(OSError):
+            socket.socket.shutdown(each, socket.SHUT_RDWR)  # not TLS's own, which another thread is reading
+
+
 class Server:
     """A server of chat completions."""
 
     def __init__(self, settings: WriterSettings, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings
         self._pause = pause
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(_NoRedirect, _HTTP, _HTTPS)
 
     def ask(self, body: dict[str, Any]) -> str:
         """Return the text of the answer.
@@ -53,7 +112,7 @@ class Server:
         for attempt in range(TRIES):
             wait = None
             try:
-                return _text(self._send(json.dumps(body).encode()))
+                return self._harmless(_text(self._send(json.dumps(body).encode())))
             except urllib.error.HTTPError as error:
                 error.close()
                 reason = self._status(error.code)
@@ -74,16 +133,21 @@ class Server:
         if (key := self._settings.key()) is not None:
             headers["Authorization"] = f"Bearer {key}"
         request = urllib.request.Request(self._settings.url, data, headers, method="POST")  # noqa: S310 - http(s) only
-        deadline = time.monotonic() + self._settings.seconds
-        with self._opener.open(request, timeout=self._settings.seconds) as response:
+        seconds = self._settings.seconds
+        with _within(seconds), self._opener.open(request, timeout=seconds) as response:
             received = bytearray()
             while chunk := response.read1(CHUNK):
                 received += chunk
                 if len(received) > MAX_BYTES:
                     raise Failure("too_long")
-                if time.monotonic() > deadline:  # drop by drop, each within the time for one
-                    raise TimeoutError
             return bytes(received)
+
+    def _harmless(self, text: str) -> str:
+        """Return the text; raises Failure if it repeats the key, which would then stand in the cache and in samples."""
+        key = self._settings.key()
+        if key is not None and key in text:
+            raise Failure("key_repeated")
+        return text
 
     def _status(self, code: int) -> str:
         """Return the reason to count if another try may help; raises otherwise."""
@@ -119,6 +183,11 @@ def _text(data: bytes) -> str:
         text = json.loads(data)["choices"][0]["message"]["content"]
     except (ValueError, RecursionError, LookupError, TypeError):
         raise Failure("garbled") from None
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not encodable(text):
         raise Failure("garbled")
     return text
+
+
+def encodable(text: str) -> bool:
+    """Tell whether the text is one: JSON may spell half of a character, which no file can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
