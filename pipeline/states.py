@@ -27,6 +27,8 @@ CLOCKS = frozenset({"analogclock", "chronometer", "marquee", "textclock", "timer
 """Roles of elements that change on their own."""
 MAX_BLOCKS = 2
 """Of 64: where elements are equal, pictures that differ in more regions are not the same state after all."""
+MOST_DYNAMIC = 0.5
+"""Share of a screen: where more of it changes on its own, equal pixels beside that do not mean equal states."""
 MAX_STATES = 1_000_000
 """States that are told apart; further ones are not known, and what needs them does not fire. About 0.5 GB."""
 
@@ -42,6 +44,7 @@ def rules() -> dict[str, object]:
         "grid_px": GRID_PX,
         "phash_bits": PHASH_BITS,
         "differing_blocks": MAX_BLOCKS,
+        "most_dynamic": MOST_DYNAMIC,
         "status_bar_dp": STATUS_BAR_DP,
         "clocks": sorted(CLOCKS),
     }
@@ -114,6 +117,14 @@ def look_alike(one: Look, other: Look) -> bool:
     return differing <= MAX_BLOCKS and distance(one.phash, other.phash) <= PHASH_BITS
 
 
+def mostly_hidden(observation: Observation, picture: Fingerprint) -> bool:
+    """Tell whether more of the screen changes on its own than does not."""
+    if not observation.dynamic:
+        return False
+    left = outside(picture, observation.dynamic)
+    return bool(np.count_nonzero(left) < (1 - MOST_DYNAMIC) * left.size)
+
+
 def visible(picture: Fingerprint, masks: tuple[Box, ...]) -> tuple[bytes, Look]:
     """Return a hash of the pixels outside the masks, and what is kept of them."""
     sums = outside(picture, masks)
@@ -132,7 +143,9 @@ class States:
         self._first: list[Look] = []
         self._by_tree: dict[bytes, list[int]] = {}
         self._by_pixels: dict[bytes, int] = {}
-        self.counts = dict.fromkeys(("app_unknown", "equal_pixels", "equal_elements", "new", "too_many"), 0)
+        self.counts = dict.fromkeys(
+            ("app_unknown", "mostly_dynamic", "equal_pixels", "equal_elements", "new", "too_many"), 0
+        )
 
     def __len__(self) -> int:
         return len(self._first)
@@ -142,6 +155,10 @@ class States:
         page = identity(observation)
         if page is None:
             return self._counted("app_unknown", -1)
+        if mostly_hidden(observation, picture):
+            if not is_tree(observation):
+                return self._counted("mostly_dynamic", -1)
+            page = (*page, tree(observation))  # too little is left for pixels to decide alone
         seen, look = visible(picture, masks)
         pixels = digest(page, seen, picture.width, picture.height)
         state = self._by_pixels.get(pixels)

@@ -115,6 +115,16 @@ def test_masks_follow_the_platform() -> None:
     assert not same_screen(printed(PICTURE), printed(bar), mask(seen(), "web", 1.0))
 
 
+def test_a_screen_that_changes_as_a_whole_is_told_by_its_elements() -> None:
+    """Under a video that fills the screen no pixel is left to compare: all pages would be equal."""
+    video: dict[str, Any] = {"dynamic": ((0.0, 0.0, 1.0, 1.0),)}
+    masks, other = mask(seen(**video), None, None), build.screen(90)
+    assert states((seen(**video), PICTURE), (seen(**video, elements=(BUTTON,)), other), masks=masks) == [0, 1]
+    assert states((seen(**video), PICTURE), (seen(**video), changed((9, 9, 12, 12))), masks=masks) == [0, 0]
+    bare = seen(**video, elements=())
+    assert states((bare, PICTURE), (bare, other), masks=masks) == [-1, -1]
+
+
 def hub(root: Path, n: int = 3, **goals: str) -> Path:
     """Write pairs of trajectories that pass one screen: one goes right on, one looks into a row and comes back."""
     for number in range(n):
