@@ -25,10 +25,10 @@ from pipeline.records import Lang, Trajectory
 from sample_data.recorder import APP, DESKTOP, PHONE
 from sample_data.scripts import SCRIPTS
 
-SEEDS = range(3)
-"""With each of these a negative control is injected: which of several texts is tapped is drawn."""
+SEEDS = range(5)
+"""With these a negative control is injected, until something false is."""
 ENOUGH = 2
-AIMED: tuple[tuple[Lang, str], ...] = (("en", "far"), ("en", "order"), ("zh", "accepting"), ("zh", "reading"))
+AIMED: tuple[tuple[Lang, str], ...] = (("en", "far"), ("en", "order"), ("zh", "accepting"))
 """Walks whose controls are aimed at, with the traps `rounded` and `overlap` on."""
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "sample_data" / "trajectories"
 
@@ -40,10 +40,8 @@ class Control:
     case: Case
     on: tuple[Verdict, ...]
     """What fires with all guards on."""
-    more: int
-    """How much fires besides with the guards of the case off."""
     off: tuple[Verdict, ...]
-    """What of that was replayed: up to the second that is false."""
+    """What fires besides with the guards of the case off, up to the second that is false."""
     leaks: dict[str, int]
     """For each guard, how much of what is false fires although it is on, the others off."""
 
@@ -130,29 +128,39 @@ class Proof:
         out = self.folder / "controls" / str(number)
         lang: Lang = ("en", "zh")[number % 2]
         known = {each.id: self.recorded(each) for each in (walk(name, lang, *case.traps) for name in case.walks)}
-        dataset = sliced(
-            self._gathered(known, f"controls/{number}/edited", case), out / "sliced", shard_size=1000, val_fraction=0.0
-        )
+        dataset = self._sliced(self._gathered(known, f"controls/{number}/edited", case), out / "sliced")
 
-        def fired(name: str, *guards: str) -> list[Claim]:
+        def fired(seed: int, name: str, *guards: str) -> list[Claim]:
             with without(*guards):
-                made = [injected(dataset, out / f"{name}-{seed}", case.kind, seed=seed) for seed in SEEDS]
-            return distinct(claim for each in made for claim in claims(each, known))
+                return distinct(claims(injected(dataset, out / f"{name}-{seed}", case.kind, seed=seed), known))
 
-        on = fired("on")
-        there = {claim.key for claim in on}
-        off = [claim for claim in fired("off", *case.guards) if claim.key not in there]
-        verdicts: list[Verdict] = []
-        for claim in off:
-            verdicts.append(self.replayer.replay(claim))
-            if sum(not verdict.good for verdict in verdicts) == ENOUGH:
+        on: list[Claim] = []
+        off: list[Verdict] = []
+        leaks: dict[str, int] = {}
+        for seed in SEEDS:  # which of several texts is tapped is drawn: until something false is
+            on = distinct([*on, *fired(seed, "on")])
+            there = {claim.key for claim in on} | {verdict.claim.key for verdict in off}
+            more = (
+                [claim for claim in fired(seed, "off", *case.guards) if claim.key not in there] if case.guards else []
+            )
+            off += self._until_false(more)
+            false = {verdict.claim.key for verdict in off if not verdict.good}
+            if false or not case.guards:
+                for guard in case.guards if len(case.guards) > 1 else ():
+                    others = [name for name in case.guards if name != guard]
+                    leaks[guard] = sum(claim.key in false for claim in fired(seed, f"only-{guard}", *others))
                 break
-        false = {verdict.claim.key for verdict in verdicts if not verdict.good}
-        leaks = {}
-        for guard in case.guards if len(case.guards) > 1 else ():
-            others = [name for name in case.guards if name != guard]
-            leaks[guard] = sum(claim.key in false for claim in fired(f"only-{guard}", *others))
-        return Control(case, tuple(self.replayer.replay_all(on)), len(off), tuple(verdicts), leaks)
+        return Control(case, tuple(self.replayer.replay_all(on)), tuple(off), leaks)
+
+    def _until_false(self, found: Iterable[Claim]) -> Iterator[Verdict]:
+        """Replay claims one by one, up to the second that is false."""
+        wrong = 0
+        for claim in found:
+            verdict = self.replayer.replay(claim)
+            yield verdict
+            wrong += not verdict.good
+            if wrong == ENOUGH:
+                return
 
     @cached_property
     def _aimed(self) -> tuple[list[Recording], Dataset]:

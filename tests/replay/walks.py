@@ -129,12 +129,6 @@ def deep(w: Words) -> Moves:
     return [scroll(200), row(w.goods[7]), link(w.questions), BACK, BACK, row(w.goods[8]), DONE]
 
 
-def edges(w: Words) -> Moves:
-    """Scroll against both ends."""
-    g = w.goods
-    return [scroll(-300), row(g[1]), BACK, scroll(900), scroll(300), row(g[11]), DONE]
-
-
 def asked(w: Words) -> Moves:
     """Be asked something in between, and put it off."""
     return [row(w.goods[0]), button(w.later), link(w.aboutSeller), DONE]
@@ -159,12 +153,6 @@ def mistaken(w: Words) -> Moves:
         slip("wrong_element", row(g[1])), repair(BACK), row(g[0]), slip("no_effect", tap(w.details)),
         repair(link(w.aboutSeller)), DONE,
     ]  # fmt: skip
-
-
-def again(w: Words) -> Moves:
-    """Open the same thing twice."""
-    g = w.goods
-    return [row(g[0]), BACK, row(g[0]), link(w.questions), BACK, link(w.aboutSeller), DONE]
 
 
 def wiping(w: Words) -> Moves:
@@ -244,8 +232,8 @@ SCRIPTS: dict[str, Script] = {
     script.__name__: script
     for group in (
         (browse, compare, order, plain, looking, selling, pricing, accepting, accepting_later, notices, about),
-        (tabs, bargain, gazette, post, holding, reading, scrolling, leafing, far, deep, glancing, buying, edges),
-        (asked, asked_later, missing, mistaken, again, watching),
+        (tabs, bargain, gazette, post, holding, reading, scrolling, leafing, far, buying),
+        (asked, asked_later, missing, mistaken),
     )
     for script in group
 }
@@ -256,7 +244,22 @@ IN_CHINESE = (
 )
 WITH_TRAP: dict[str, Script] = {
     script.__name__: script
-    for script in (wiping, loading, typed, searching, fading, bought, sheets, choosing, chosen, bottom, nesting)
+    for script in (
+        wiping,
+        loading,
+        typed,
+        searching,
+        fading,
+        bought,
+        sheets,
+        choosing,
+        chosen,
+        bottom,
+        nesting,
+        deep,
+        glancing,
+        watching,
+    )
 }
 """The walks that only a trap makes possible, or worth taking."""
 EVENTS: dict[str, dict[int, str]] = {"asked": {1: "rate"}, "asked_later": {2: "rate"}}
