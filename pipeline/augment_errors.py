@@ -99,6 +99,12 @@ def read_weights(texts: Sequence[str]) -> dict[str, float]:
     return weights
 
 
+def listing() -> str:
+    """Return the kinds of errors, a line each."""
+    width = max(map(len, KINDS))
+    return "\n".join(f"{name:<{width}}  {kind.meaning}" for name, kind in KINDS.items())
+
+
 def run(source: Where, out: Where, config: AugmentConfig, running: Running) -> StageReport:
     """Augment the dataset `source` into the dataset `out`."""
     source, out = Place.of(source), Place.of(out)

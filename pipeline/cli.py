@@ -321,8 +321,8 @@ def normalize_command(
 
 
 @main.command("augment-errors")
-@click.argument("dataset")
-@output_option
+@click.argument("dataset", required=False)
+@click.option("-o", "--output", "out", help="New folder or URL.")
 @click.option("--rate", type=float, default=0.2, show_default=True, help="Share of error samples in the output.")
 @click.option("--kind", "kinds", multiple=True, help="Only this kind of error; may be repeated.")
 @click.option("--no-kind", "excluded", multiple=True, help="Not this kind of error; may be repeated.")
@@ -334,6 +334,7 @@ def normalize_command(
     help="How often a kind's turn comes, compared with the others'; may be repeated.",
 )
 @click.option("--max-errors", type=int, default=2, show_default=True, help="Wrong turns in a sample at most: 1 or 2.")
+@click.option("--list", "listed", is_flag=True, help="Show the kinds of errors, a line each, and leave.")
 @perturbation_options
 @tokenizer_option
 @thoughts_options
@@ -342,8 +343,9 @@ def normalize_command(
 @worker_option
 @shared_options
 def augment_errors_command(
-    *, dataset: str, out: str, kinds: tuple[str, ...], excluded: tuple[str, ...], weights: tuple[str, ...],
-    pairs: str | None, how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool, **options: Any,
+    *, dataset: str | None, out: str | None, kinds: tuple[str, ...], excluded: tuple[str, ...],
+    weights: tuple[str, ...], listed: bool, pairs: str | None, how: "Running", fresh: bool, quiet: bool, form: str,
+    verbose: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Add samples to DATASET in which the agent errs and recovers.
 
@@ -355,6 +357,12 @@ def augment_errors_command(
     from .place import Place
     from .report import Together
 
+    if listed:
+        click.echo(stage.listing())
+        return
+    if dataset is None or out is None:
+        missing = "DATASET" if dataset is None else "-o"
+        raise ConfigError(missing, "found none, expected a folder", "gdp augment-errors --help")
     chosen = stage.choose_kinds(kinds, excluded)
     config = stage.AugmentConfig(kinds=chosen, weights=stage.read_weights(weights), **options)
     source = source_place(dataset)

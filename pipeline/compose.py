@@ -105,12 +105,16 @@ class TooLong(Struct, frozen=True):
     """Of the barest view."""
     image_tokens: int
     most: int
+    exact: bool
+    """Whether a tokenizer counted, and not the bytes."""
 
     @property
     def message(self) -> str:
         """What was found and expected."""
-        found = f"found {self.tokens} tokens, {self.image_tokens} of them screenshots, with the least history"
-        return f"{found}, expected at most {self.most}"
+        how = "" if self.exact else "up to "
+        why = "" if self.exact else " (bytes were counted; --tokenizer counts tokens)"
+        found = f"found {how}{self.tokens} tokens, {self.image_tokens} of them screenshots, with the least history"
+        return f"{found}, expected at most {self.most}{why}"
 
 
 class _Conversation(Struct, frozen=True):
@@ -273,7 +277,9 @@ def _tokens(setting: Setting, conversation: _Conversation) -> int:
 
 def _too_long(setting: Setting, conversation: _Conversation) -> TooLong:
     images = setting.count.images(conversation.images)
-    return TooLong(_tokens(setting, conversation), images, setting.slicing.max_tokens or 0)
+    return TooLong(
+        _tokens(setting, conversation), images, setting.slicing.max_tokens or 0, setting.tokenizer is not None
+    )
 
 
 STEPS, SCREENSHOTS = "steps", "screenshots"

@@ -111,7 +111,7 @@ class Graph:
     def counts(self) -> dict[str, int]:
         """Return what the graph covers, for the report."""
         known = {f"{what.replace('_', ' ')}": n for what, n in self.states.counts.items() if n}
-        return {**dict(self.coverage), **known}
+        return {**{what: n for what, n in self.coverage.items() if n}, **known}
 
     def leads(self, before: int, after: int) -> bool:
         """Tell whether some recording goes in one action from the one state to the other."""
@@ -156,6 +156,7 @@ class Graph:
             masks = mask(observation, _platform(row["trajectory"]), row["scale"])
             state = self.states.place(observation, picture, masks)
             self.coverage["screens"] += 1
+            self.coverage["without elements"] += not observation.elements
             unchanged = False
             if before is not None and before[0] == name:
                 unchanged = same_screen(before[3], picture, masks)

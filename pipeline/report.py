@@ -12,8 +12,14 @@ from .terminal import safe_line
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""
 
+NEEDING_NO_ELEMENTS = frozenset({"labelled", "mined_noop"})
+"""Kinds of error that look at no element; a test holds them to what fires on recordings without any."""
+
 GUARDS = 3
 """Guards of a kind of error that the text names by default; the JSON and `--verbose` name all."""
+
+SLACK = 0.02
+"""How far the share of error samples may be from the rate without a word."""
 
 HELD_BACK = frozenset({"labelled_error", "mined_slip", "no_subtask", "padding", "short_history"})
 """Reasons that are no finding: the recording, or the user, says that these decisions should not be learned."""
@@ -33,6 +39,8 @@ class StageReport:
     """Rows of `rejected/` that this run wrote (earlier ones are carried along), without the refused samples."""
     shown: int = SHOWN
     """Refused rows that the text names."""
+    written: bool = True
+    """Whether this stage wrote the dataset, and did not only look at it."""
     fail_on: str = "error"
     """What makes the exit code 1: a refused row (`error`), a flagged one too (`warning`), or neither (`never`)."""
 
@@ -95,8 +103,17 @@ class StageReport:
 
     def _warnings(self) -> Iterator[str]:
         rate = self.manifest.config.get("rate", 0) if self.manifest.stage == "augment-errors" else 0
-        if rate > MUCH:
-            yield f"a rate of {rate:g} is much: beyond {MUCH:g}, agents start to correct what is right"
+        origin = self.manifest.details.get("origin", {}) if rate else {}
+        share = origin.get("error_correction", 0) / max(sum(origin.values()), 1)
+        if rate > MUCH or share > MUCH + SLACK:
+            much = (
+                f"a rate of {rate:g}"
+                if rate > MUCH
+                else f"a share of {share:.2f} error samples, labelled ones counted,"
+            )
+            yield f"{much} is much: beyond {MUCH:g}, agents start to correct what is right"
+        elif share < rate - SLACK:
+            yield f"error samples make up {share:.2f}, not {rate:g}: no more of them are provably true"
 
     def _hints(self) -> Iterator[str]:
         manifest = self.manifest
@@ -106,14 +123,18 @@ class StageReport:
             yield "where the server gave no good thought gdp's own wording stands; --fresh asks again for missing ones"
         if "evidence_outside_window" in str(manifest.details):
             yield "some errors need two screenshots in view: gdp slice --history-images 2 or more"
-        without = [name for name, value in manifest.details.items() if _only(value, "no_elements")]
-        if without:
-            needed = "no screen has observation.elements recorded"
-            yield f"{needed}, so these kinds cannot fire: {', '.join(without)}"
+        screens = manifest.details.get("screens", {})
+        if screens.get("without elements") == screens.get("screens", 0) != 0:
+            needing = [name for name in manifest.config["kinds"] if name not in NEEDING_NO_ELEMENTS]
+            yield f"no screen has observation.elements recorded, so these kinds cannot fire: {', '.join(needing)}"
         elif "no_elements" in str(manifest.details):
             yield "taps that do nothing can be found only where observation.elements is recorded"
-        if self.flagged:
+        if self.flagged and self.written:
             yield f"gdp view {self.path}: the filter `Flag` shows the samples with warnings"
+        elif self.flagged:
+            yield "-o OUT writes the samples with their warnings as flags, which gdp view filters by"
+        if "thought" in manifest.rejected:
+            yield "where a recording has no thoughts, slice with a layout that asks for none, such as qwen2.5-vl"
         if manifest.stage == "normalize" and "resized" not in manifest.details["screenshots"]:
             yield "no screenshot was larger than that: all are as they were"
         if "no_subtask" in manifest.rejected:
@@ -178,13 +199,6 @@ class Together:
     def render_text(self) -> str:
         """Return one below the other."""
         return f"{self.own.render_text()}\n{self.beside.render_text()}"
-
-
-def _only(value: Any, guard: str) -> bool:
-    """Tell whether a kind of error came to nothing, and because of this guard."""
-    if not isinstance(value, dict) or not value.get(f"refused: {guard}"):
-        return False
-    return not value.get("made") and not value.get("truthful")
 
 
 def _detail(value: Any, guards: int | None = None) -> str:

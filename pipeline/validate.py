@@ -94,7 +94,8 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     if out is not None:
         return execute(plan, out, tasks, validate_shard, running)
     would_be, results = rehearse(plan, tasks, validate_shard, running)
-    return StageReport(str(source), would_be, tuple(row for result in results for row in result.refused))
+    refused = tuple(row for result in results for row in result.refused)
+    return StageReport(str(source), would_be, refused, written=False)
 
 
 def validate_shard(task: ValidateTask) -> ShardResult:

@@ -15,7 +15,7 @@ from pipeline.dataset import Dataset
 from pipeline.errors import KINDS
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
-from pipeline.report import StageReport
+from pipeline.report import NEEDING_NO_ELEMENTS, StageReport
 
 
 @pytest.fixture(scope="module")
@@ -352,3 +352,38 @@ def test_the_input_is_safe_from_fresh(source: Path, tmp_path: Path, out: str) ->
         with build.in_process(), pytest.raises(ConfigError, match="inside the input"):
             run()
     assert build.tree(tmp_path / "d") == before
+
+
+def test_the_kinds_can_be_listed() -> None:
+    """Without a dataset, each with its meaning."""
+    done = build.gdp("augment-errors", "--list")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(KINDS)
+    done = build.gdp("augment-errors", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "-o: found none" in done.stderr
+
+
+def test_the_share_is_told_where_it_is_not_the_rate(tmp_path: Path) -> None:
+    """Too few provable errors, or too many labelled ones, are not passed over in silence."""
+    build.corpus(tmp_path / "in", 4)
+    build.sliced(tmp_path / "in", tmp_path / "d")
+    for rate, kinds, says in ((0.3, ("accidental_back",), "make up 0.00, not 0.3"), (0.2, tuple(KINDS), None)):
+        dataset = build.augmented(tmp_path / "d", tmp_path / f"out{rate}", rate=rate, kinds=kinds)
+        text = StageReport.of(dataset).render_text()
+        assert (says in text) if says else ("warning: " not in text)
+
+
+def test_recordings_without_elements_say_what_cannot_fire(tmp_path: Path) -> None:
+    """Every kind that looks at elements is named, and none of them fires."""
+    for number in range(3):
+        document = build.trajectory(f"t{number}", first_screen=10 * number)
+        for step in document["steps"]:
+            del step["observation"]["elements"]
+        build.write(tmp_path / "in", document)
+    build.sliced(tmp_path / "in", tmp_path / "d")
+    dataset = build.augmented(tmp_path / "d", tmp_path / "out", rate=0.5)
+    hint = next(line for line in StageReport.of(dataset).render_text().splitlines() if "cannot fire" in line)
+    named = hint.split(": ")[-1].split(", ")
+    assert set(KINDS) - set(named) == NEEDING_NO_ELEMENTS
+    assert {sample.error_kind for sample in dataset.samples()} <= {None, *NEEDING_NO_ELEMENTS}

@@ -126,6 +126,17 @@ def test_a_planted_defect_is_found_by_its_check_alone(good: Dataset, name: str) 
         assert complaints(edit(sample), about) == {name}
 
 
+def test_people_say_scroll_up_of_a_finger_that_goes_up(good: Dataset) -> None:
+    """AITZ does: a swipe is judged by what is said of swipes, and only by that."""
+    from pipeline.actions import Swipe
+
+    about = context(good)
+    sample = next(sample for sample in good.samples() if sample.step_index == 1)
+    up = (Swipe(start=(0.5, 0.8), end=(0.5, 0.2)),)
+    for words, wrong in (("scroll up", set()), ("swipe up", set()), ("swipe down", {"gesture_direction"})):
+        assert complaints(turned(sample, instruction=words, actions=up), about) == wrong, words
+
+
 def test_clean_samples_are_left_alone(good: Dataset) -> None:
     """No check complains of a fine sample."""
     about = context(good)

@@ -24,7 +24,7 @@ from pipeline.errors import KINDS, Refusal
 from pipeline.errors.guards import IRREVERSIBLE
 from pipeline.geometry import centre, contains, distance
 from pipeline.graph import Route, Surrounding
-from pipeline.records import Element, Label, Step, StepText
+from pipeline.records import Element, Execution, Label, Step, StepText
 from pipeline.screen import interactive
 from pipeline.tables import StepFacts
 
@@ -246,3 +246,13 @@ def test_irreversible_words(text: str) -> None:
 def test_steps_match_the_schema_of_a_recording() -> None:
     """The facts that these tests change are fields of a recorded step."""
     assert set(StepFacts.__struct_fields__) < set(Step.__struct_fields__)
+
+
+def test_a_labelled_mistake_that_was_never_done_teaches_nothing() -> None:
+    """A reply that was replaced before it was carried out changed no screen."""
+    steps = [step(index) for index in range(5)]
+    steps[3] = step(3, label=Label(role="recovery", corrects_step=2))
+    for status, found in (("ok", None), ("skipped", Refusal("not_carried_out"))):
+        steps[2] = step(2, label=Label(role="error"), execution=Execution(status))
+        outcome = KINDS["labelled"].propose(episode(*steps), 3)
+        assert outcome == found if found else isinstance(outcome, tuple)

@@ -33,6 +33,7 @@ def test_a_replaced_reply_is_a_labelled_error(tmp_path: Path) -> None:
         screenagent_reply("1", PLAN),
         screenagent_reply("2", [click(512, 384)], wrong),
         screenagent_reply("3", GOOD),
+        more=("--rejected", "keep"),
     )
     error, recovery = trajectory.steps
     assert (error.label.role, error.label.correct, error.label.by) == ("error", False, "human")
@@ -54,9 +55,10 @@ def test_a_replaced_reply_is_a_labelled_error(tmp_path: Path) -> None:
 def test_replaced_replies_may_be_left_out(tmp_path: Path) -> None:
     """Then nothing is labelled as an error, and the texts may be the translated ones."""
     reply = screenagent_reply("2", [click(512, 384)], said([click(1, 1)]))
-    trajectory = session(tmp_path, reply, more=("--rejected", "drop", "--lang", "en"))
+    trajectory = session(tmp_path, reply, more=("--lang", "en"))
     [step] = trajectory.steps
     assert step.label.role == "normal"
+    assert report(tmp_path / "out")["losses"]["rejected reply dropped"] == 1
     assert (trajectory.goal, trajectory.lang) == ("Open the menu", "en")
     assert (step.text.thought, step.text.instruction) == ("I click, in English.", "Click the menu")
 
@@ -151,7 +153,7 @@ def test_the_published_sessions(tmp_path: Path) -> None:
     One session has a second task that is only planned. 28 files are derived (`_neg_`).
     """
     source = REAL / "screenagent"
-    done = imported("screenagent", source, tmp_path / "out")
+    done = imported("screenagent", source, tmp_path / "out", "--rejected", "keep")
     assert (done.exit_code, bool(done.stdout)) == (1, True)
     steps = {t.trajectory_id: Counter(s.label.role for s in t.steps) for t in trajectories(tmp_path / "out")}
     assert steps == {
@@ -166,6 +168,6 @@ def test_the_published_sessions(tmp_path: Path) -> None:
     }
     assert [row["code"] for row in rows(tmp_path / "out")] == ["no_steps"]
     assert report(tmp_path / "out")["losses"]["derived planning or judging reply"] == 28
-    imported("screenagent", source, tmp_path / "kept", "--rejected", "drop")
+    imported("screenagent", source, tmp_path / "kept")
     assert report(tmp_path / "kept")["actions"] == {"click": 16, "drag": 2, "key": 5, "type": 4, "wait": 3}
     assert build.sliced(tmp_path / "kept", tmp_path / "sliced").manifest.counts["trajectories"].out == 8

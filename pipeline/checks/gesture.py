@@ -20,22 +20,21 @@ _SAID: dict[str, tuple[tuple[re.Pattern[str], Direction], ...]] = {
         (re.compile(r"\bswip(?:e|ing) right\b|向右滑|往右滑|右滑", re.IGNORECASE), "right"),
     ),
 }
-"""Words that can mean one way only: a scroll is the content's, a swipe the finger's."""
+"""What is said of the recorded gesture: people say "scroll up" of a swipe up too, so each verb judges its own only."""
 
 
 def contradicted(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a gesture that goes the other way than its instruction says."""
     turn = sample.turns[-1]
-    content = _content(turn.actions[0])
+    action = turn.actions[0]
+    content = _content(action)
     if content is None or not turn.instruction:
         return
-    ways = {"scroll": content, "swipe": OPPOSITE[content]}
-    for verb, words in _SAID.items():
-        said = {way for pattern, way in words if pattern.search(turn.instruction)}
-        if len(said) == 1 and said == {OPPOSITE[ways[verb]]}:
-            path = f"$.turns[{len(sample.turns) - 1}]"
-            yield Finding(path, f"found a {verb} {ways[verb]}, expected {said.pop()} as {turn.instruction[:60]!r} says")
-            return
+    verb, way = ("scroll", content) if isinstance(action, Scroll) else ("swipe", OPPOSITE[content])
+    said = {each for pattern, each in _SAID[verb] if pattern.search(turn.instruction)}
+    if said == {OPPOSITE[way]}:
+        path = f"$.turns[{len(sample.turns) - 1}]"
+        yield Finding(path, f"found a {verb} {way}, expected {said.pop()} as {turn.instruction[:60]!r} says")
 
 
 def _content(action: object) -> Direction | None:

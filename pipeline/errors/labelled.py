@@ -34,6 +34,9 @@ class Labelled:
             wrong = next((n for n in range(index - 1, -1, -1) if episode.role(n) == "error"), None)
         if wrong is None or episode.role(wrong) != "error":
             return Refusal("no_labelled_error")
+        mistake = episode.steps[wrong].facts
+        if mistake is not None and mistake.execution is not None and mistake.execution.status == "skipped":
+            return Refusal("not_carried_out")  # the screen after it is not what it would have led to
         target = episode.turn(index)
         thought = (target.turn.thought or "").strip()
         if not DIAGNOSIS.search(thought):

@@ -79,7 +79,12 @@ class ScreenAgent:
         Option(
             "lang", "language of goal, thoughts and sub-tasks: the original, or its translation", ("zh", "en"), "zh"
         ),
-        Option("rejected", "replies that a person replaced: keep as errors, or drop", ("keep", "drop"), "keep"),
+        Option(
+            "rejected",
+            "replies that a person replaced before they were carried out: keep as labelled errors, or drop (counted)",
+            ("keep", "drop"),
+            "drop",
+        ),
     )
 
     def read(self, source: SourceFolder, options: Mapping[str, str]) -> Iterator[Episode | Refusal]:
@@ -128,7 +133,7 @@ def _episode(album: Album, task: list[tuple[str, _Reply]], name: str, how: _How)
     goal, other = _in(lang, task[0][1], "task_prompt"), _in("zh" if lang == "en" else "en", task[0][1], "task_prompt")
     if not goal:
         raise Refused("no_goal", f"no task in the language {lang}", "what was asked for")
-    shown = [each for move in moves for each in (_with_rejected(move, album) if how.rejected else [move])]
+    shown = [each for move in moves for each in _shown(move, album, keep=how.rejected)]
     steps, refusals = steps_of(
         task[0][0], ((move.file, move) for move in shown), lambda index, move: _step(index, move, album, lang)
     )
@@ -174,6 +179,16 @@ def _moves(task: list[tuple[str, _Reply]]) -> tuple[list[_Move], list[str], _Rep
             moves.append(_Move(file, reply))
             last = None
     return moves, plan, last
+
+
+def _shown(move: _Move, album: Album, *, keep: bool) -> list[_Move]:
+    """Return the move, and before it the reply that it replaced if that is kept."""
+    both = _with_rejected(move, album)
+    if keep or len(both) == 1:
+        return both
+    album.notes["rejected reply dropped"] += 1
+    move.corrects = False
+    return [move]
 
 
 def _with_rejected(move: _Move, album: Album) -> list[_Move]:

@@ -72,7 +72,8 @@ class Recording(Struct, frozen=True):
             return Refused(index, "inexpressible", reason)
         earlier = self._unsayable(index, start, images)
         if earlier is not None:
-            message = f"found step {earlier} in the history, which {self.layout.name} has to say as a call and cannot"
+            why = f"{self.layout.name} has to say as a call and cannot: {self.unsayable[earlier]}"
+            message = f"found step {earlier} in the history, which {why}"
             return Refused(index, "history_inexpressible", message)
         least = self.setting.slicing.min_history
         if index - start < least:

@@ -119,7 +119,8 @@
 
   // Before, the wrong action, after, and how it is mended, at a glance.
   const slip = (sample) => {
-    const place = sample.turns.findLastIndex((turn) => turn.role === "error" && turn.image !== null);
+    let place = sample.turns.findLastIndex((turn) => turn.role === "error" && turn.image !== null);
+    while (place > 0 && sample.turns[place - 1].role === "error" && sample.turns[place - 1].image !== null) place -= 1;
     if (place < 0) return null;
     const shown = sample.turns.slice(place).filter((turn) => turn.image !== null);
     return make("section.slip", {"aria-label": "The error and its correction"}, make("h3", {}, "Error and correction"),
