@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from .actions import Action
 from .place import Place
 from .trajectories import NO_JSON, Document
 
@@ -24,7 +26,7 @@ class Glance(Struct, frozen=True):
     app: str | None = None
     """The app of most steps; a web page's host stands for one."""
     actions: str | None = None
-    """A hash of all actions, in order."""
+    """A hash of all actions, in order: of what they do, however they are written down."""
 
 
 class _GlanceImage(Struct):
@@ -73,8 +75,17 @@ def glance(source: Place, document: Document) -> Glance:
         images=tuple(observation.image.path for observation in observations),
         sha256=sha256,
         app=main_app((o.app or host(o.url) for o in observations), seen.apps),
-        actions=hashlib.sha256(b"\n".join(bytes(step.actions) for step in seen.steps)).hexdigest(),
+        actions=hashlib.sha256(b"\n".join(_done(step.actions) for step in seen.steps)).hexdigest(),
     )
+
+
+def _done(actions: msgspec.Raw) -> bytes:
+    """Return what a step's actions do, without the source's own words for them; broken ones as they are written."""
+    try:
+        read = msgspec.json.decode(actions, type=tuple[Action, ...])
+    except NO_JSON:
+        return bytes(actions)
+    return msgspec.json.encode([replace(action, src=None, frame=None, synth=False) for action in read])
 
 
 def _squint(document: Document, data: bytes, sha256: str) -> Glance:

@@ -117,7 +117,8 @@ def test_apps_and_single_trajectories(tmp_path: Path) -> None:
         document = build.trajectory(f"t{number}", 3, first_screen=number * 10, goal="The same")
         for step in document["steps"]:
             step["observation"]["app"] = f"App {number % 4}"
-            step["actions"][0]["src"] = str(number)
+            if "point" in step["actions"][0]:
+                step["actions"][0]["point"] = [0.5, 0.41 + number / 100]
         build.write(tmp_path / "in", document)
     by_app = build.sliced(tmp_path / "in", tmp_path / "app", split_by="app", val_fraction=0.5)
     sides = {(int(sample.trajectory_id[1:]) % 4, sample.split) for sample in by_app.samples()}
@@ -172,3 +173,15 @@ def test_the_app_of_a_trajectory(tmp_path: Path) -> None:
     document["steps"][1]["actions"] = 3  # of another shape: its first step may still be used
     (tmp_path / "t" / "trajectory.json").write_text(json.dumps(document))
     assert [glance(source, each).app for each in find(source)] == ["mail.example"]
+
+
+def test_the_same_actions_written_differently_are_near_duplicates(tmp_path: Path) -> None:
+    """Other pictures, other words of the source for the actions: the actions and the goal are the same."""
+    for number in range(6):
+        document = build.trajectory(f"t{number}", 3, first_screen=number * 10, goal="The same")
+        for step in document["steps"]:
+            step["actions"][0]["src"] = f"tap {number}"
+        build.write(tmp_path / "in", document)
+    dataset = build.sliced(tmp_path / "in", tmp_path / "out", split_by="trajectory", val_fraction=0.5)
+    assert len({sample.split for sample in dataset.samples()}) == 1
+    assert dataset.manifest.details["grouped"]["near-duplicates"] > 0
