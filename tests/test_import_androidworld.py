@@ -264,7 +264,7 @@ def test_other_agents(tmp_path: Path) -> None:
         ({"raw_screenshot": [None]}, {}, "image_missing"),
         ({"raw_screenshot": [np.zeros((4, 4), "u1")]}, {}, "image_broken"),
         ({"raw_screenshot": [np.zeros((4, 4, 3), "f4")]}, {}, "image_broken"),
-        ({"raw_screenshot": [np.zeros((0, 4, 3), "u1")]}, {}, "image_too_large"),
+        ({"raw_screenshot": [np.zeros((0, 4, 3), "u1")]}, {}, "size_mismatch"),
         ({"raw_screenshot": [pixels(0)], "action": [{"action_type": "click", "x": 109, "y": 5}]}, {}, "coordinate"),
         ({"raw_screenshot": [pixels(0)], "action": [{"action_type": "click", "x": float("inf"), "y": 5}]}, {},
          "coordinate"),
