@@ -29,7 +29,7 @@ STAGES = (
     "gdp validate demo/augmented -o demo/clean",
 )
 TREE = {
-    "pipeline/cli.py": "the `gdp` command: parse, run, report, exit",
+    "pipeline/cli/": "the `gdp` command: parse, run, report, exit",
     "pipeline/records.py": "trajectory, step, observation, element, turn, sample; `actions.py`: the action space",
     "pipeline/import_trajectories.py": "other formats to trajectories, a module each in `importers/`",
     "pipeline/trajectories.py": "read and check recorded trajectories",

@@ -71,11 +71,15 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved settings in the form of the YAML file."""
-        return {"training": {"sft": asdict(self.sft), "lora": asdict(self.lora)}}
+        return {"training": {name: asdict(getattr(self, name)) for name in SECTIONS}}
 
     def for_model(self, model: str | None) -> "TrainConfig":
         """Return these settings, or the demo recipe's where neither a file nor a model was named."""
         return load(DEMO) if model is None and self == TrainConfig() else self
+
+
+SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig}
+"""Of the YAML file: a section is a frozen dataclass with defaults for all, and `$defs/<name>` of the schema."""
 
 
 def load(path: Path | None) -> TrainConfig:
@@ -90,10 +94,8 @@ def load(path: Path | None) -> TrainConfig:
     document = read(path)
     _check(path, document)
     given = document["training"]
-    lora = dict(given.get("lora", {}))
-    if isinstance(lora.get("target_modules"), str):
-        lora["target_modules"] = (lora["target_modules"],)
-    config = TrainConfig(_build(SftConfig(), given.get("sft", {})), _build(LoraConfig(), lora), str(path))
+    sections = {name: _build(section(), given.get(name, {})) for name, section in SECTIONS.items()}
+    config = TrainConfig(**sections, source=str(path))
     _check_together(path, config)
     return config
 
@@ -104,6 +106,8 @@ def _build(defaults: Any, given: dict[str, Any]) -> Any:
     for field in fields(defaults):
         if field.name in given:
             default, value = getattr(defaults, field.name), given[field.name]
+            if isinstance(default, tuple) and isinstance(value, str):
+                value = [value]
             values[field.name] = type(default)(value) if isinstance(default, float | int | tuple) else value
     return replace(defaults, **values)
 

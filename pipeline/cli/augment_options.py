@@ -33,8 +33,8 @@ def thoughts_options(function: Command) -> Command:
         *, thoughts_from: str | None, thoughts_model: str | None, thoughts_key_env: str, thoughts_concurrency: int,
         thoughts_timeout: float, thoughts_cache: str | None, **options: Any,
     ) -> Any:  # fmt: skip
-        from .exceptions import ConfigError
-        from .writer import WriterSettings
+        from pipeline.exceptions import ConfigError
+        from pipeline.writer import WriterSettings
 
         writer = None
         if thoughts_from is not None:

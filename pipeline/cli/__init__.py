@@ -1,0 +1,91 @@
+"""The `gdp` command: parse, call `run`, show the report, exit; nothing else.
+
+Heavy imports happen inside the commands, so that `gdp --help` answers at once.
+"""
+
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from pipeline.exceptions import GdpError
+from pipeline.terminal import safe
+
+from .augment import augment_errors_command, augment_variants_command
+from .check import inspect_command, validate_command, view_command
+from .learn import train_command
+from .prepare import import_command, normalize_command, slice_command
+
+EXAMPLE = """\b
+  gdp import FORMAT RECORDINGS -o trajectories      (gdp import --list)
+  gdp slice TRAJECTORIES -o sliced
+  gdp augment-errors sliced -o augmented
+  gdp validate augmented -o clean
+  gdp train clean -o run
+
+\b
+or as one chain, each stage reading the folder that the one before it prints:
+  gdp slice TRAJECTORIES -o sliced | gdp augment-errors - -o augmented \\
+    | gdp validate - -o clean | gdp train - -o run"""
+
+
+class _InOrder(click.Group):
+    """A group that lists its commands in pipeline order and prints our errors as two lines."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            return super().invoke(ctx)
+        except GdpError as error:
+            click.echo(safe(str(error)), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from here", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            # The reader of our one line on stdout is gone; nothing of ours is lost.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            click.echo(f"gdp: {error}", err=True)
+            ctx.exit(1)
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@click.group(
+    cls=_InOrder,
+    epilog=EXAMPLE,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="gui-data-pipeline", prog_name="gdp")
+def main() -> None:
+    """Turn recorded GUI-agent trajectories into proven training samples, and train on them.
+
+    An import of other people's formats and four stages, each reading what the one before it wrote.
+    """
+
+
+COMMANDS = (
+    import_command,
+    slice_command,
+    normalize_command,
+    augment_errors_command,
+    augment_variants_command,
+    validate_command,
+    train_command,
+    view_command,
+    inspect_command,
+)
+"""In the order of the pipeline."""
+
+for _command in COMMANDS:
+    main.add_command(_command)

@@ -1,0 +1,107 @@
+"""`gdp validate`, `gdp view`, `gdp inspect`: whether a dataset is right, and what it looks like."""
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.exceptions import ConfigError
+
+from .options import finish, shared_options, source_place, worker_option
+
+if TYPE_CHECKING:
+    from pipeline.stage import Running
+
+
+@click.command("validate")
+@click.argument("dataset", required=False)
+@click.option("-o", "--output", "out", help="New folder or URL for the clean dataset.")
+@click.option("--pixels/--no-pixels", default=True, show_default=True, help="Decode every screenshot.")
+@click.option("--select", multiple=True, metavar="CHECK", help="Only this check; may be repeated.")
+@click.option("--ignore", multiple=True, metavar="CHECK", help="Not this check; may be repeated.")
+@click.option(
+    "--severity", "severities", multiple=True, metavar="CHECK=LEVEL",
+    help="Treat a check as error (row refused), warning (row flagged) or info (counted); may be repeated.",
+)  # fmt: skip
+@click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE", help="YAML file that sets thresholds.")
+@click.option(
+    "--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True,
+    help="What makes the exit code 1.",
+)  # fmt: skip
+@click.option("--list", "listed", is_flag=True, help="Show the checks, a line each, and leave.")
+@worker_option
+@shared_options
+def validate_command(
+    *, dataset: str | None, out: str | None, pixels: bool, select: tuple[str, ...], ignore: tuple[str, ...],
+    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, listed: bool, how: "Running", fresh: bool,
+    quiet: bool, form: str, verbose: bool,
+) -> None:  # fmt: skip
+    """Check DATASET; with -o, write the samples that pass.
+
+    Without -o nothing is written, and the dataset's own folder is printed if every sample passes.
+    """
+    from pipeline import validate as stage
+    from pipeline.checks import rules
+
+    if listed:
+        click.echo(rules.listing())
+        return
+    if dataset is None:
+        raise ConfigError("DATASET", "found none, expected a dataset folder", "gdp validate --help")
+    if fresh and out is None:
+        raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
+    source = source_place(dataset)
+    config = stage.ValidateConfig(pixels, rules.levels(select, ignore, severities), rules.thresholds(thresholds))
+    report = stage.run(source, out, config, how).failing_on(fail_on)
+    printed = out or (source if report.exit_code == 0 else None)
+    finish(report.detailed(verbose), None if report.empty else printed, form=form, quiet=quiet)
+
+
+@click.command("view")
+@click.argument("dataset")
+@click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the pages there, to share them.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=1000, show_default=True,
+    help="With --export: samples at most, spread evenly.",
+)  # fmt: skip
+@click.option("--trajectories", metavar="DIR", help="The recordings, to show their screenshots beside the stored ones.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to serve at.  [default: any free one]")
+@click.option("--open/--no-open", "open_browser", default=True, help="Open the browser, or only print the address.")
+def view_command(
+    *, dataset: str, export: Path | None, limit: int, trajectories: str | None, port: int, open_browser: bool
+) -> None:
+    """Look at DATASET: samples as conversations, trajectories as film strips.
+
+    Serves a page on this machine only until Ctrl-C, or writes it as files with --export.
+    """
+    from pipeline.view import run as viewer
+
+    config = viewer.ViewConfig(export, limit, trajectories, port, open_browser)
+    viewer.run(source_place(dataset), config, functools.partial(click.echo, err=True))
+
+
+@click.command("inspect")
+@click.argument("dataset")
+@click.argument("sample_id")
+@click.option("--tokens", is_flag=True, help="Each token with its label and weight instead of the texts.")
+@click.option("--model", help="With --tokens: whose tokenizer.  [default: the tiny built-in one]")
+def inspect_command(*, dataset: str, sample_id: str, tokens: bool, model: str | None) -> None:
+    """Print one sample of DATASET: its pictures, its conversation, and what of it is trained."""
+    from pipeline.inspect import find, lines
+    from pipeline.terminal import coloured
+
+    if model is not None and not tokens:
+        raise ConfigError("--model", "found it without --tokens, expected both or neither")
+    from pipeline.dataset import Dataset
+
+    opened = Dataset.open(source_place(dataset))
+    sample = find(opened, sample_id)
+    if tokens:
+        from train import show
+
+        text = show.token_table(opened, sample, model)
+    else:
+        text = lines(sample, colour=coloured())
+    for line in text:
+        click.echo(line)

@@ -1,0 +1,51 @@
+"""`gdp train`: a dataset in, an adapter out."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.exceptions import ConfigError
+
+from .options import finish, on_terminal, seed_option, shared_options, source_place
+
+
+@click.command("train")
+@click.argument("dataset")
+@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the run.")
+@click.option("--model", help="Model folder or hub id.  [default: a tiny built-in model, for demonstration]")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with hyper-parameters.")
+@click.option("--max-steps", type=click.IntRange(1), help="Stop after this many optimiser steps.")
+@click.option(
+    "--show", type=click.IntRange(1), metavar="N", help="Print N samples with trained tokens marked, no more."
+)
+@seed_option
+@shared_options
+def train_command(
+    *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, max_steps: int | None,
+    show: int | None, seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
+) -> None:  # fmt: skip
+    """Fine-tune a vision-language model on DATASET with LoRA.
+
+    Learns exactly the turns with a loss weight; the adapter is saved, reloaded and compared before success is reported.
+    """
+    from train import config as settings
+    from train import run as trainer
+
+    if show is not None:
+        if out or config_file or max_steps or fresh:
+            raise ConfigError(
+                "--show", "found it beside -o, --config, --max-steps or --fresh, expected it without them"
+            )
+        from pipeline.terminal import coloured
+        from train import show as shown
+
+        for text in shown.show(source_place(dataset), show, model, colour=coloured()):
+            click.echo(text)
+        return
+    if out is None:
+        raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
+    options = trainer.RunOptions(
+        model=model, max_steps=max_steps, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
+        progress=not quiet and on_terminal(),
+    )  # fmt: skip
+    finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)

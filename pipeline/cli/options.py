@@ -1,0 +1,125 @@
+"""What commands share: their common options, how they take their input, how they end."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
+
+import click
+
+from pipeline.exceptions import InputError
+
+if TYPE_CHECKING:
+    from pipeline.place import Place
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def on_terminal() -> bool:
+    """Return whether lines on stderr can be drawn over."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class Report(Protocol):
+    """What every stage returns."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is well, 1 if not."""
+        ...
+
+    def render_text(self) -> str:
+        """Return the report for a person."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        ...
+
+
+def shared_options(function: Command) -> Command:
+    """Add the options that every stage has."""
+    fresh = click.option("--fresh", is_flag=True, help="Start over in an output folder that holds an earlier run.")
+    form = click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+        help="Form of the report on stderr.",
+    )  # fmt: skip
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, help="No report and no progress; errors and the exit code remain."
+    )
+    verbose = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Name every refused row and every guard in the report, not the first.",
+    )
+    return fresh(form(quiet(verbose(function))))
+
+
+def seed_option(function: Command) -> Command:
+    """Add the seed, to the stages that draw anything."""
+    return click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")(function)
+
+
+def worker_option(function: Command) -> Command:
+    """Add the options that change only the time; the command receives them as `how`, a `stage.Running`."""
+
+    @functools.wraps(function)
+    def command(
+        *, workers: int | None, executor: str, ray_address: str | None, task_timeout: float, **options: Any
+    ) -> Any:
+        from pipeline.stage import Running
+
+        shown = not options["quiet"] and on_terminal()
+        how = Running(workers, options["fresh"], shown, executor, ray_address, task_timeout)
+        return function(how=how, **options)
+
+    count = click.option(
+        "--workers", type=click.IntRange(1),
+        help="Worker processes; the result is the same.  [default: all cores]",
+    )  # fmt: skip
+    executor = click.option(
+        "--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+        help="Where they run: on this machine, or on a Ray cluster.",
+    )  # fmt: skip
+    address = click.option("--ray-address", metavar="HOST:PORT", help="The cluster.  [default: one on this machine]")
+    timeout = click.option(
+        "--task-timeout", type=click.FloatRange(0.001, 1e6), default=3600.0, show_default=True,
+        metavar="SECONDS", help="A shard that takes longer is tried again, three times in all.",
+    )  # fmt: skip
+    return cast("Command", count(executor(address(timeout(command)))))
+
+
+def output_option(function: Command) -> Command:
+    """Add the output folder."""
+    option = click.option("-o", "--output", "out", required=True, help="New folder or URL.")
+    return option(function)
+
+
+def source_place(text: str) -> "Place":
+    """Return the input folder; `-` is the folder that the stage before this one printed.
+
+    Raises InputError where that stage printed none, which is how a chain stops at the first failing stage.
+    """
+    from pipeline.place import Place
+
+    if text != "-":
+        return Place(text)
+    lines = sys.stdin.read().split("\n")
+    paths = [line for line in lines if line.strip()]
+    if len(paths) != 1:
+        found = "nothing" if not paths else f"{len(paths)} lines"
+        raise InputError("stdin", f"found {found}, expected the folder that the stage before this one printed",
+                         "see what that stage says above")  # fmt: skip
+    return Place(paths[0])
+
+
+def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoReturn:
+    """Show the report on stderr, print the folder on stdout, exit."""
+    if not quiet:
+        text = json.dumps(report.to_dict(), ensure_ascii=False) if form == "json" else report.render_text()
+        click.echo(text, err=True)
+    if out is not None:
+        click.echo(out)
+    sys.exit(report.exit_code)
