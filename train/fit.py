@@ -1,0 +1,68 @@
+"""The part of a run that costs: train, save, prove what was saved."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from transformers import set_seed
+
+from . import adapter, curve, model, outcome, rundir, trainer, verify
+from .config import TrainConfig
+from .data import Collator, Examples
+from .log import Log
+from .plan import Plan
+from .progress import Progress
+from .run import RunOptions
+from .source import Source
+
+
+def fit(
+    dataset: Source, out: Path, config: TrainConfig, options: RunOptions, plan: Plan, progress: Progress
+) -> dict[str, Any]:
+    """Train, save, verify; return what `run.json` says about it."""
+    set_seed(_seed(options))
+    adapted = model.add_lora(model.load(plan.base, config.sft), plan.targets, config.lora, config.sft)
+    examples = (Examples(dataset, plan.encoder, plan.train), Examples(dataset, plan.encoder, plan.val))
+    collator = Collator(plan.base.processor, plan.encoder.chatml)
+    log = Log(out / rundir.LOG, progress)
+    try:
+        steps = _train(adapted, examples, collator, out, config, options, plan, log)
+    finally:
+        progress.clear()
+        log.close()
+    facts = outcome.facts(dataset, config, plan, outcome.losses(log))
+    curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
+    trainable, total = adapted.get_nb_trainable_parameters()
+    adapter.save(adapted, plan, out / "adapter", facts)
+    progress.say("train: checking the saved adapter")
+    batch = collator([examples[1][0]])
+    found = verify.verify(adapted, batch, out / "adapter", lambda: model.load(plan.base, config.sft), plan.precision)
+    return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
+
+
+def _train(
+    adapted: Any,
+    examples: tuple[Examples, Examples],
+    collator: Collator,
+    out: Path,
+    config: TrainConfig,
+    options: RunOptions,
+    plan: Plan,
+    log: Log,
+) -> int:
+    """Evaluate once, then train; the model holds the best weights afterwards. Return the number of steps."""
+    arguments = trainer.arguments(
+        config,
+        folder=str(out / "checkpoints"),
+        seed=_seed(options),
+        max_steps=options.max_steps,
+        precision=plan.precision,
+    )
+    runner = trainer.make(adapted, arguments, examples, collator, log)
+    runner.evaluate()
+    runner.train()
+    return int(runner.state.global_step)
+
+
+def _seed(options: RunOptions) -> int:
+    return options.seed % 2**32  # what numpy takes

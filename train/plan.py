@@ -1,0 +1,65 @@
+"""What a run has decided before it loads weights: which samples, which model, which layers, which number format."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.exceptions import InputError
+
+from . import crosscheck, model, processor, tiny
+from .config import TrainConfig
+from .data import Encoder, Item, select
+from .lora import Targets
+from .progress import Progress
+from .run import RunOptions
+from .source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run has decided before it loads weights; making one finds every fault that it can."""
+
+    base: model.Base
+    encoder: Encoder
+    train: list[Item]
+    val: list[Item]
+    refused: dict[str, Counter[str]]
+    targets: Targets
+    precision: str
+
+
+def make_plan(
+    dataset: Source, out: Path, config: TrainConfig, options: RunOptions, precision: str, progress: Progress
+) -> Plan:
+    """Return what will be trained on what; the only thing written is the built-in model, where it is used."""
+    base = model.find(options.model, dataset, out)
+    if base.demo:
+        progress.say(f"train: DEMONSTRATION with the {tiny.NAME}: it shows that all works, and is of no other use")
+    contract = dataset.manifest.contract
+    encoder = Encoder(base.processor, contract, base.name)
+    limits = {"max_images": config.sft.max_images_per_sample, "max_tokens": config.sft.max_tokens}
+    chosen: dict[str, list[Item]] = {}
+    refused: dict[str, Counter[str]] = {}
+    for split in ("train", "val"):
+        chosen[split], refused[split] = select(dataset.samples(split), encoder, **limits)
+        if not chosen[split]:
+            raise _nothing(dataset, split, refused[split])
+    first = chosen["train"][: config.sft.per_device_train_batch_size * config.sft.gradient_accumulation_steps]
+    for item in first:
+        counts = processor.image_tokens(base.processor, item.images, contract)
+        crosscheck.check(item.sample_id, item.messages, counts, encoder.chatml, base.processor.chat_template)
+    targets = model.targets(base, config)
+    progress.say(f"train: LoRA on {_listed(targets)}")
+    return Plan(base, encoder, chosen["train"], chosen["val"], refused, targets, precision)
+
+
+def _nothing(dataset: Source, split: str, refused: Counter[str]) -> InputError:
+    reasons = ", ".join(f"{count}: {reason}" for reason, count in refused.items())
+    hint = "raise max_images_per_sample or max_tokens in the configuration"
+    return InputError(str(dataset.path), f"every {split} sample was refused ({reasons})", hint)
+
+
+def _listed(targets: Targets) -> str:
+    """Return the matches, layers of one kind counted together."""
+    kinds = Counter(name.rsplit(".", 1)[1] for name in targets.modules)
+    return f"{len(targets.modules)} layers: " + ", ".join(f"{kind} x{n}" for kind, n in kinds.items())
