@@ -24,7 +24,7 @@ def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) 
     precision = model.precision(config.sft, model.device())
     who = rundir.identity(
         dataset=dataset.manifest.fingerprint,
-        model=options.model or tiny.NAME,
+        model=options.model or tiny.name(dataset.manifest.contract),
         model_files=model.files(options.model),
         config=config.to_dict(),
         seed=options.seed,

@@ -48,12 +48,11 @@ def find(model: str | None, dataset: Source, run_folder: Path) -> Base:
     """
     agreed = dataset.manifest.contract
     if model is None:
-        tiny.check(agreed)
         made = tiny.build_processor(dataset)
         folder = run_folder / "base"
         tiny.save_model(made, agreed, folder)
         base = Base(str(folder), "base", True, _config(str(folder)), made)
-        contract.check(tiny.NAME, base.config, agreed)
+        contract.check(tiny.name(agreed), base.config, agreed)
         return base
     config = _config(model)
     return Base(model, model, False, config, _processor(model, config, agreed))

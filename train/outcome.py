@@ -20,7 +20,7 @@ def facts(dataset: Source, config: TrainConfig, plan: Plan, measured: Losses) ->
         "dataset": dataset.manifest.fingerprint,
         "contract": msgspec.to_builtins(dataset.manifest.contract),
         "prompts": msgspec.to_builtins(dataset.manifest.prompts),
-        "model": tiny.NAME if plan.base.demo else plan.base.name,
+        "model": tiny.name(dataset.manifest.contract) if plan.base.demo else plan.base.name,
         "base": plan.base.name,
         "demo": plan.base.demo,
         "precision": plan.precision,

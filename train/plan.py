@@ -33,9 +33,10 @@ def make_plan(
 ) -> Plan:
     """Return what will be trained on what; the only thing written is the built-in model, where it is used."""
     base = model.find(options.model, dataset, out)
-    if base.demo:
-        progress.say(f"train: DEMONSTRATION with the {tiny.NAME}: it shows that all works, and is of no other use")
     contract = dataset.manifest.contract
+    if base.demo:
+        whose = tiny.name(contract)
+        progress.say(f"train: DEMONSTRATION with the {whose}: it shows that all works, and is of no other use")
     encoder = Encoder(base.processor, contract, base.name)
     limits = {"max_images": config.sft.max_images_per_sample, "max_tokens": config.sft.max_tokens}
     chosen: dict[str, list[Item]] = {}

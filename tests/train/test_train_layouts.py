@@ -6,14 +6,17 @@ from typing import Any
 
 import build
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize as theirs
 
+from pipeline.dataset import Dataset
 from pipeline.exceptions import ContractError
 from pipeline.geometry import smart_resize
 from pipeline.layouts import LAYOUTS, Layout
 from train import crosscheck, model, tiny
+from train.config import SftConfig
 from train.data import Encoder, Item
 from train.show import samples
 
@@ -79,13 +82,21 @@ def test_each_layout_becomes_the_tokens_that_the_chat_template_gives(name: str, 
     assert all("'<|box_start|>(" in text for text in samples(dataset, 1, None, colour=False)) == (name == "ui-tars-1.5")
 
 
-@pytest.mark.parametrize("name", ["qwen2.5-vl", "ui-tars-1.5"])
-def test_no_built_in_model_of_the_family_is_said_with_what_to_do(name: str, source: Path, tmp_path: Path) -> None:
-    """The demonstration model is a Qwen3-VL."""
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_each_layout_has_a_built_in_model_of_its_family(name: str, source: Path, tmp_path: Path) -> None:
+    """Without --model a dataset of any layout can be tried: the model reads it as the contract says."""
     dataset = build.sliced(source, tmp_path / "out", layout=name)
-    with pytest.raises(ContractError) as refused:
-        model.find(None, dataset, tmp_path / "run")
-    assert refused.value.message == f"found a dataset for qwen2.5-vl ({name}), expected one for qwen3-vl"
+    base = model.find(None, dataset, tmp_path / "run")
+    assert base.config.model_type == LAYOUTS[name].family.replace("-", "_").replace(".", "_")
+    assert model.load(base, SftConfig()).config.image_token_id == base.processor.image_token_id
+
+
+def test_no_built_in_model_of_a_family_is_said_with_what_to_do(source: Path, tmp_path: Path) -> None:
+    """A family that none was made for."""
+    dataset = build.sliced(source, tmp_path / "out")
+    strange = replace(dataset.manifest, contract=replace(dataset.manifest.contract, family="other"))
+    with pytest.raises(ContractError, match=r"for other .*, expected one for qwen3-vl or qwen2\.5-vl") as refused:
+        model.find(None, Dataset(dataset.place, strange), tmp_path / "run")
     assert "--model" in (refused.value.hint or "")
     assert not (tmp_path / "run").exists()
 
