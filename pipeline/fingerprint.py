@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from msgspec import Struct
 from PIL import Image
 
 from .actions import Box
+from .engines.pillow import memory
 
 TILE_HEIGHT, TILE_WIDTH = 16, 96
 """Pixels of a tile; those at the right and lower edge may be smaller. A status bar is about 50 pixels high."""
@@ -145,11 +145,7 @@ def _words(pixels: Image.Image) -> Words:
     """Return the pixels two by two, shape (height, width / 2 rounded up); the fourth byte of each is 255."""
     assert pixels.mode == "RGBX"
     width, height = pixels.size
-    try:
-        data: Any = pa.array(pixels).values.buffers()[1]  # type: ignore[call-overload]  # through Arrow: not copied
-    except ValueError:  # a large one lies in several blocks
-        data = pixels.tobytes()
-    single = np.frombuffer(data, "<u4").reshape(height, width)
+    single = np.frombuffer(memory(pixels), "<u4").reshape(height, width)
     if width % 2:
         single = np.pad(single, ((0, 0), (0, 1)))
     return single.view("<u8")

@@ -5,8 +5,8 @@ good (`verify()` passes truncated JPEGs), paths that cannot leave the source fol
 """
 
 import hashlib
-import re
-from pathlib import PurePosixPath
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from msgspec import Struct
@@ -98,7 +98,7 @@ def read(source: Place, folder: str, path: str) -> bytes:
     name = str(PurePosixPath(folder, path))
     try:
         if source.local is not None:
-            root = source.local.resolve()
+            root = _resolved(source.local)
             if not (root / name).resolve(strict=True).is_relative_to(root):
                 message = f"found path {path!r} that leads out of the source folder, expected one below it"
                 raise ImageProblem("path_escape", message)
@@ -116,6 +116,11 @@ def read(source: Place, folder: str, path: str) -> bytes:
         reason = getattr(error, "strerror", None) or error
         message = f"found {path!r} that cannot be read ({reason}), expected a screenshot"
         raise ImageProblem("image_missing", message) from error
+
+
+@cache
+def _resolved(root: Path) -> Path:
+    return root.resolve()
 
 
 def header(data: bytes) -> Header:
@@ -221,7 +226,6 @@ def _is_plain(picture: Image.Image, form: ImageFormat, data: bytes) -> bool:
         # The method of Image: that of PNG files would decode the picture to look for EXIF data after the pixels.
         and Image.Image.getexif(picture).get(ORIENTATION, 1) == 1
         and (form != "png" or _is_plain_png(data))
-        and (form != "jpeg" or _is_plain_jpeg(data))
     )
 
 
@@ -239,24 +243,6 @@ def _is_plain_png(data: bytes) -> bool:
             return False
         at += 12 + int.from_bytes(data[at : at + 4])
     return True
-
-
-def _is_plain_jpeg(data: bytes) -> bool:
-    """Tell whether a JPEG runs to its end mark without a marker that has no place in it."""
-    at = 2
-    while marker := _JPEG_MARKER.search(data, at):
-        kind = data[marker.end() - 1]
-        if kind == 0xD9:
-            return True
-        if kind not in _JPEG_SEGMENTS:
-            return False
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
-    return False
-
-
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_JPEG_SEGMENTS = frozenset([0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE])
-"""Frames that are Huffman-coded, their tables and scans, applications' data, comments."""
 
 
 def _too_large(found: str) -> ImageProblem:

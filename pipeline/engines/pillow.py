@@ -7,8 +7,10 @@ import io
 import struct
 import warnings
 import zlib
+from typing import Any
 
 import PIL
+import pyarrow as pa
 from PIL import Image, ImageFile, ImageOps
 
 from .engine import Header, ImageFormat, Size, UnreadableError
@@ -52,6 +54,17 @@ def encode(pixels: Image.Image, form: ImageFormat, quality: int) -> bytes:
         case "webp":
             pixels.convert("RGB").save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
+
+
+def memory(pixels: Image.Image) -> Any:
+    """Return the bytes of a picture in mode RGB or RGBX, four a pixel, the fourth 255: its own, not a copy, if it can.
+
+    Pillow shares them through Arrow; a large picture lies in several blocks, and is copied into one.
+    """
+    try:
+        return pa.array(pixels).values.buffers()[1]  # type: ignore[call-overload]  # any object with Arrow's protocol
+    except ValueError:
+        return pixels.tobytes("raw", "RGBX")
 
 
 class PillowPicture:
