@@ -3,7 +3,7 @@
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,8 @@ from pipeline.exceptions import InputError, StageError
 from pipeline.manifest import Contract
 from pipeline.records import ImageRef, Message
 
+from .packed import Packed
+from .pictures import Pictures
 from .processor import image_tokens
 from .source import Source
 from .tokens import IGNORED, ChatML, Encoded, encode
@@ -28,6 +30,8 @@ class Item:
     sample_id: str
     messages: tuple[Message, ...]
     images: tuple[ImageRef, ...]
+    tokens: Packed | None = None
+    """What `Encoder.tokens` says of it, where it has been asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Example:
     encoded: Encoded
     pictures: list[Image.Image]
     image_tokens: list[int]
+    hashes: tuple[str, ...] = ()
+    """The SHA-256 of each picture."""
 
 
 class Encoder:
@@ -66,9 +72,26 @@ class Examples(torch.utils.data.Dataset[Example]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> Example:
-        item = self.items[index]
-        encoded, counts = self._encoder.tokens(item)
-        return Example(item.sample_id, encoded, [decode(self._source, ref) for ref in item.images], counts)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Example]:
+        """Return the examples of a batch; torch asks for this where there is one. Each picture is decoded once."""
+        items = [self.items[index] for index in indices]
+        refs = {ref.sha256: ref for item in items for ref in item.images}
+        pictures = {key: decode(self._source, ref) for key, ref in refs.items()}
+        return [self._example(item, [pictures[ref.sha256] for ref in item.images]) for item in items]
+
+    def _example(self, item: Item, pictures: list[Image.Image]) -> Example:
+        tokens = item.tokens or Packed.of(*self._encoder.tokens(item))
+        hashes = tuple(ref.sha256 for ref in item.images)
+        return Example(item.sample_id, tokens.unpacked(), pictures, list(tokens.image_tokens), hashes)
+
+    @property
+    def lengths(self) -> list[int]:
+        """The number of tokens of each sample, those of pictures included; raises StageError before `select`."""
+        if any(item.tokens is None for item in self.items):
+            raise StageError("samples", "found one that was never tokenised, expected those of `select`")
+        return [item.tokens.length for item in self.items if item.tokens]
 
 
 def decode(source: Source, ref: ImageRef) -> Image.Image:
@@ -97,10 +120,12 @@ def select(
         item = Item(sample.sample_id, messages, sample.images)
         if len(item.images) > max_images:
             refused[f"more than {max_images} images"] += 1
-        elif len(encoder.tokens(item)[0].input_ids) > max_tokens:
+            continue
+        tokens = Packed.of(*encoder.tokens(item))
+        if tokens.length > max_tokens:
             refused[f"more than {max_tokens} tokens"] += 1
         else:
-            items.append(item)
+            items.append(replace(item, tokens=tokens))
     return items, refused
 
 
@@ -109,10 +134,12 @@ class Collator:
 
     B samples, L tokens of the longest, P patches of all pictures, I pictures: input_ids, attention_mask,
     mm_token_type_ids, labels, weights [B, L]; pixel_values [P, channels x frames x patch x patch];
-    image_grid_thw [I, 3] in patches; sample_ids, a list of B.
+    image_grid_thw [I, 3] in patches; sample_ids, a list of B. With `once`, pixel_values hold each different picture
+    once, and `pictures` says which are shown: then the model needs `Tower.showing`.
     """
 
-    def __init__(self, processor: Any, chatml: ChatML) -> None:
+    def __init__(self, processor: Any, chatml: ChatML, *, once: bool = False) -> None:
+        self._once = once
         self._pictures = processor.image_processor
         self._pad = int(processor.tokenizer.pad_token_id)
         self._image_pad = chatml.image_pad
@@ -128,10 +155,20 @@ class Collator:
             "weights": _padded([torch.tensor(example.encoded.weights) for example in examples], 0.0),
             "sample_ids": [example.sample_id for example in examples],
         }
-        pictures = [picture for example in examples for picture in example.pictures]
-        if pictures:
-            batch.update(self._patches(pictures, [n for example in examples for n in example.image_tokens]))
+        if any(example.pictures for example in examples):
+            batch.update(self._seen(examples))
         return batch
+
+    def _seen(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Return what the model sees of the examples."""
+        pictures = [picture for example in examples for picture in example.pictures]
+        counts = [count for example in examples for count in example.image_tokens]
+        if not self._once:
+            return self._patches(pictures, counts)
+        shown = Pictures.of(key for example in examples for key in example.hashes)
+        seen = self._patches([pictures[place] for place in shown.first], [counts[place] for place in shown.first])
+        grids = seen["image_grid_thw"][list(shown.shown)]
+        return {"pixel_values": seen["pixel_values"], "image_grid_thw": grids, "pictures": shown}
 
     def _patches(self, pictures: list[Image.Image], expected: list[int]) -> dict[str, torch.Tensor]:
         # `image_tokens` proved that resizing would change nothing, so it is left out: stored pixels are seen pixels.

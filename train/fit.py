@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import set_seed
 
-from . import adapter, curve, model, outcome, rundir, trainer, verify
+from . import adapter, curve, head, model, outcome, rundir, trainer, verify
 from .config import TrainConfig
 from .data import Collator, Examples
 from .log import Log
@@ -14,6 +14,7 @@ from .plan import Plan
 from .progress import Progress
 from .run import RunOptions
 from .source import Source
+from .tower import Tower
 
 
 def fit(
@@ -23,10 +24,11 @@ def fit(
     set_seed(_seed(options))
     adapted = model.add_lora(model.load(plan.base, config.sft), plan.targets, config.lora, config.sft)
     examples = (Examples(dataset, plan.encoder, plan.train), Examples(dataset, plan.encoder, plan.val))
-    collator = Collator(plan.base.processor, plan.encoder.chatml)
+    if (way := head.way(adapted)) is not head.Way.CHUNKS:
+        progress.say(f"train: the loss of this model takes {way.value}")
     log = Log(out / rundir.LOG, progress)
     try:
-        steps = _train(adapted, examples, collator, out, config, options, plan, log)
+        steps = _train(adapted, examples, out, config, options, plan, log)
     finally:
         progress.clear()
         log.close()
@@ -35,7 +37,7 @@ def fit(
     trainable, total = adapted.get_nb_trainable_parameters()
     adapter.save(adapted, plan, out / "adapter", facts)
     progress.say("train: checking the saved adapter")
-    batch = collator([examples[1][0]])
+    batch = Collator(plan.base.processor, plan.encoder.chatml)([examples[1][0]])
     found = verify.verify(adapted, batch, out / "adapter", lambda: model.load(plan.base, config.sft), plan.precision)
     return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
 
@@ -43,7 +45,6 @@ def fit(
 def _train(
     adapted: Any,
     examples: tuple[Examples, Examples],
-    collator: Collator,
     out: Path,
     config: TrainConfig,
     options: RunOptions,
@@ -58,7 +59,9 @@ def _train(
         max_steps=options.max_steps,
         precision=plan.precision,
     )
-    runner = trainer.make(adapted, arguments, examples, collator, log)
+    tower = Tower.of(adapted)
+    collator = Collator(plan.base.processor, plan.encoder.chatml, once=tower is not None and tower.by_grid)
+    runner = trainer.make(adapted, arguments, examples, collator, log, tower)
     runner.evaluate()
     runner.train()
     return int(runner.state.global_step)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,22 +12,39 @@ from pipeline.exceptions import StageError
 
 from .config import TrainConfig
 from .loss import token_losses
+from .order import ByLength
+from .tower import Tower
+from .waiting import Waiting
 
 
 class WeightedTrainer(Trainer):  # type: ignore[misc]
     """Loss per trained token over the whole accumulated batch; raises StageError on anything that is not finite."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, tower: Tower | None = None, **options: Any) -> None:
         # With a loss function Trainer counts the labels of all accumulated batches and leaves the scaling to us; the
         # function itself is never called, because `compute_loss` below is overridden.
         super().__init__(compute_loss_func=_never, **options)
         self._samples: list[str] = []
+        self._tower = tower
+        self.waiting = Waiting()
+        """Says which share of the time training waits for data."""
+
+    def get_batch_samples(self, *args: Any) -> Any:
+        """Return the batches of a step, and measure how long that takes."""
+        with self.waiting.running():
+            return super().get_batch_samples(*args)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Return the order of the samples: those of one length together."""
+        samples = self.train_dataset if train_dataset is None else train_dataset
+        return ByLength(samples.lengths, self.args.train_batch_size, self.args.data_seed)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Return the mean weighted loss per trained token."""
-        losses, outputs = token_losses(model, inputs)
+        with self._tower.showing(inputs.get("pictures")) if self._tower else nullcontext():
+            losses, outputs = token_losses(model, inputs)
         loss = losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
         return (loss, outputs) if return_outputs else loss
 
@@ -135,9 +153,20 @@ def arguments(config: TrainConfig, *, folder: str, seed: int, max_steps: int | N
     )
 
 
-def make(model: Any, args: Any, examples: tuple[Any, Any], collator: Any, callback: TrainerCallback) -> Any:
-    """Return the trainer for the train and val examples; nothing of it prints but the callback."""
+def make(
+    model: Any,
+    args: Any,
+    examples: tuple[Any, Any],
+    collator: Any,
+    callback: TrainerCallback,
+    tower: Tower | None = None,
+) -> Any:
+    """Return the trainer for the train and val examples; nothing of it prints but the callback.
+
+    A tower is needed where the collator shows each picture once.
+    """
     trainer = WeightedTrainer(
+        tower=tower,
         model=model,
         args=args,
         train_dataset=examples[0],
