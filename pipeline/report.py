@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import verdict
 from .dataset import Dataset
 from .manifest import Manifest
 from .terminal import safe_line
@@ -117,6 +118,9 @@ class StageReport:
 
     def _hints(self) -> Iterator[str]:
         manifest = self.manifest
+        if manifest.stage == "validate":
+            yield from verdict.hints(manifest, self.path, written=self.written)
+            return
         if manifest.stage == "slice" and manifest.prompts.system is None:
             yield "the system prompt is gdp's own wording; give your agent's with --system-prompt FILE"
         if any(key.startswith("template: ") for key in manifest.details.get("thoughts", {})):
@@ -129,12 +133,6 @@ class StageReport:
             yield f"no screen has observation.elements recorded, so these kinds cannot fire: {', '.join(needing)}"
         elif "no_elements" in str(manifest.details):
             yield "taps that do nothing can be found only where observation.elements is recorded"
-        if self.flagged and self.written:
-            yield f"gdp view {self.path}: the filter `Flag` shows the samples with warnings"
-        elif self.flagged:
-            yield "-o OUT writes the samples with their warnings as flags, which gdp view filters by"
-        if "thought" in manifest.rejected:
-            yield "where a recording has no thoughts, slice with a layout that asks for none, such as qwen2.5-vl"
         if manifest.stage == "normalize" and "resized" not in manifest.details["screenshots"]:
             yield "no screenshot was larger than that: all are as they were"
         if "no_subtask" in manifest.rejected:
@@ -146,7 +144,24 @@ class StageReport:
 
     def render_text(self) -> str:
         """Return the report for a person: counts, then the first refused rows with their places."""
-        lines = [f"{self.manifest.stage}: {self.path}"]
+        lines = [f"{self.manifest.stage}: {self.path}", *self._counts()]
+        lines += [f"warning: {warning}" for warning in self._warnings()]
+        lines += [f"hint: {hint}" for hint in self._hints()]
+        findings = [row for row in self.refused if row["code"] not in HELD_BACK]
+        shown = 0 if self.manifest.stage == "validate" and not self._whole else self.shown
+        lines += [safe_line(f"{row['where']}: {row['message']} [{row['code']}]") for row in findings[:shown]]
+        if 0 < shown < len(findings):
+            lines.append(f"… and {len(findings) - shown} more; --verbose names all")
+        return "\n".join(lines)
+
+    @property
+    def _whole(self) -> bool:
+        return self.shown == sys.maxsize
+
+    def _counts(self) -> list[str]:
+        if self.manifest.stage == "validate":
+            return list(verdict.lines(self.manifest, whole=self._whole))
+        lines = []
         for name, flow in self.manifest.counts.items():
             added = f" + {flow.added} added" if flow.added else ""
             lines.append(f"  {name:<15} {flow.into} in{added} = {flow.out} out + {flow.rejected} rejected")
@@ -157,17 +172,11 @@ class StageReport:
         for words, codes in (("rejected", refused.keys() - HELD_BACK), ("set aside", refused.keys() & HELD_BACK)):
             if codes:
                 lines.append(f"  {words:<15} " + ", ".join(f"{refused[code]} {code}" for code in sorted(codes)))
-        lines += [f"warning: {warning}" for warning in self._warnings()]
-        lines += [f"hint: {hint}" for hint in self._hints()]
-        findings = [row for row in self.refused if row["code"] not in HELD_BACK]
-        lines += [safe_line(f"{row['where']}: {row['message']} [{row['code']}]") for row in findings[: self.shown]]
-        if len(findings) > self.shown:
-            lines.append(f"… and {len(findings) - self.shown} more; --verbose names all")
-        return "\n".join(lines)
+        return lines
 
     def _details(self) -> Iterator[str]:
         """Yield what the stage counted; kinds of error that came to nothing share two lines, unless all is asked."""
-        details, whole = self.manifest.details, self.shown == sys.maxsize
+        details, whole = self.manifest.details, self._whole
         kinds = [name for name in self.manifest.config.get("kinds", ()) if name in details]
         idle = [name for name in kinds if details[name] == {}]
         never = [] if whole else [name for name in kinds if name not in idle and not details[name].get("truthful")]

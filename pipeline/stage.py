@@ -20,6 +20,9 @@ from .report import StageReport
 from .run_folder import RunFolder
 from .shards import ShardResult
 
+EXAMPLES = 5
+"""How many examples of one thing a manifest lists."""
+
 
 class ShardTask(Protocol):
     """A unit of work: everything that a worker needs to make one shard."""
@@ -168,12 +171,17 @@ def _manifest(plan: Plan, identity: dict[str, Any], results: Sequence[ShardResul
 
 
 def _sum(counters: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Add up counters, nested ones too; keys in alphabetical order, so that the order of shards does not show."""
+    """Add up counters, nested ones too, and the first of listed examples.
+
+    Keys are in alphabetical order, so that the order of shards does not show.
+    """
     total: dict[str, Any] = {}
     for counter in counters:
         for key, value in counter.items():
             if isinstance(value, dict):
                 total[key] = _sum([total.get(key, {}), value])
+            elif isinstance(value, list):
+                total[key] = [*total.get(key, []), *value][:EXAMPLES]
             else:
                 total[key] = total.get(key, 0) + value
     return dict(sorted(total.items()))

@@ -23,7 +23,7 @@ from .place import Place, Where
 from .records import Sample
 from .report import StageReport
 from .shards import ShardResult, ShardWriter, take_over
-from .stage import Plan, Running, execute, rehearse
+from .stage import EXAMPLES, Plan, Running, execute, rehearse
 from .tables import rejected_row, sample_row, to_json
 
 
@@ -112,12 +112,15 @@ def validate_shard(task: ValidateTask) -> ShardResult:
     kept: list[Sample] = []
     refused: list[dict[str, Any]] = []
     counts: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
+    examples: dict[str, list[str]] = {}
     flagged = n_samples = 0
     for index, sample in enumerate(dataset.shard_samples(task.number)):
         n_samples += 1
         found = list(_findings(sample, context, task.levels))
-        for name, _ in found:
+        for name, finding in found:
             counts[task.levels[name]][name] += 1
+            if len(shown := examples.setdefault(name, [])) < EXAMPLES:
+                shown.append(f"{sample.sample_id} {finding.path}: {finding.message}")
         wrong = [(name, finding) for name, finding in found if task.levels[name] == "error"]
         if wrong:
             where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id}"
@@ -137,6 +140,7 @@ def validate_shard(task: ValidateTask) -> ShardResult:
             "warnings": dict(counts["warning"]),
             "infos": dict(counts["info"]),
             "flagged": flagged,
+            "examples": examples,
         },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )

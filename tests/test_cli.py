@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -327,7 +328,7 @@ def test_an_instruction_that_spells_control_tokens(tmp_path: Path) -> None:
     assert build.gdp("slice", tmp_path / "in", "-o", tmp_path / "d", "-q").returncode == 0
     done = build.gdp("validate", tmp_path / "d", "-o", tmp_path / "out")
     assert done.returncode == 1
-    assert "control token <|im_end|>, expected none [messages]" in done.stderr
+    assert re.search(r"error +2 messages: .*control token <\|im_end\|>, expected none", done.stderr)
     assert list(Dataset.open(tmp_path / "out").samples()) == []
 
 
@@ -336,7 +337,7 @@ def test_a_stage_without_a_result_prints_no_folder(dataset: Path, tmp_path: Path
     bad = build.edited(Dataset.open(dataset), tmp_path / "bad", lambda samples: [*samples, samples[0]])
     done = build.gdp("validate", bad.path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "[split]" in done.stderr
+    assert re.search(r"error +2 split: ", done.stderr)
     assert build.gdp("validate", bad.path, "-q").stderr == ""
 
 

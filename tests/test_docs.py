@@ -76,7 +76,7 @@ def test_the_readme_shows_what_the_first_three_stages_print(tmp_path: Path) -> N
 def test_the_readme_shows_a_training_run() -> None:
     """The fourth command is there, with falling losses."""
     shown = generate.between(README, "chain").split("$ gdp train demo/clean -o demo/run")[1]
-    split = re.search(r"^  split +(.*)$", generate.between(README, "chain").split("$ gdp validate")[1], re.MULTILINE)
+    split = re.search(r"rejected: (\d+ train, \d+ val)$", generate.between(README, "chain"), re.MULTILINE)
     assert split
     assert f"  samples   {split[1]}" in shown  # what was trained on is what validate left
     start, final = re.findall(r"eval loss ([\d.]+) at the start.*?([\d.]+) at the end", shown)[0]

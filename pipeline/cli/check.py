@@ -8,7 +8,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import finish, shared_options, source_place, worker_option
+from .options import Report, finish, shared_options, source_place, worker_option
 
 if TYPE_CHECKING:
     from pipeline.stage import Running
@@ -29,20 +29,29 @@ if TYPE_CHECKING:
     "--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True,
     help="What makes the exit code 1.",
 )  # fmt: skip
+@click.option(
+    "--report", "report_folder", type=click.Path(path_type=Path), metavar="DIR",
+    help="Folder for a page about the dataset and what was found, and the same for programs.",
+)  # fmt: skip
+@click.option("--against", metavar="DATASET", help="Another dataset, to tell how this one differs from it.")
 @click.option("--list", "listed", is_flag=True, help="Show the checks, a line each, and leave.")
 @worker_option
 @shared_options
 def validate_command(
     *, dataset: str | None, out: str | None, pixels: bool, select: tuple[str, ...], ignore: tuple[str, ...],
-    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, listed: bool, how: "Running", fresh: bool,
-    quiet: bool, form: str, verbose: bool,
+    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, report_folder: Path | None,
+    against: str | None, listed: bool, how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Check DATASET; with -o, write the samples that pass.
 
     Without -o nothing is written, and the dataset's own folder is printed if every sample passes.
     """
     from pipeline import validate as stage
+    from pipeline.apart import keep_apart
     from pipeline.checks import rules
+    from pipeline.dataset import Dataset
+    from pipeline.overview import write as overview
+    from pipeline.place import Place
 
     if listed:
         click.echo(rules.listing())
@@ -53,9 +62,20 @@ def validate_command(
         raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
     source = source_place(dataset)
     config = stage.ValidateConfig(pixels, rules.levels(select, ignore, severities), rules.thresholds(thresholds))
-    report = stage.run(source, out, config, how).failing_on(fail_on)
+    other = None if against is None else Dataset.open(source_place(against))
+    if report_folder is not None:
+        overview.check(report_folder)
+        for place in (source, Place.of(out) if out else source):
+            keep_apart(place, Place.of(str(report_folder)), "--report", "dataset")
+    report = stage.run(source, out, config, how).failing_on(fail_on).detailed(verbose)
+    told: Report = report
+    if other is not None or report_folder is not None:
+        looked = overview.look(report, other)
+        told = overview.Told(report, looked)
+        if report_folder is not None:
+            overview.write(looked, report_folder)
     printed = out or (source if report.exit_code == 0 else None)
-    finish(report.detailed(verbose), None if report.empty else printed, form=form, quiet=quiet)
+    finish(told, None if report.empty else printed, form=form, quiet=quiet)
 
 
 @click.command("view")

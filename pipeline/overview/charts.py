@@ -1,0 +1,156 @@
+"""Plots as SVG text: coloured by the page's variables, so that they are right on light and on dark; texts escaped."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from msgspec import Struct
+
+WIDTH = 440
+BAR = 22
+LABEL = 140
+LONGEST = 20
+"""Characters of a label."""
+PLOT_HEIGHT = 120
+BINS = 24
+"""Bars of a histogram at most."""
+CELL = 10
+
+
+class Bin(Struct, frozen=True):
+    """A bar of a histogram: whole numbers from `low` up to, not including, `high`."""
+
+    low: int
+    high: int
+    count: int
+
+
+def bars(counts: dict[str, int], *, beside: dict[str, int] | None = None, most: int = 14) -> str:
+    """Return horizontal bars of the commonest values, the rest as one; `beside` are another dataset's, by shares."""
+    names = list(counts)
+    shown, rest = names[:most], names[most:]
+    rows = [(name, counts[name], (beside or {}).get(name, 0)) for name in shown]
+    if rest:
+        rows.append((f"{len(rest)} others", sum(counts[name] for name in rest),
+                     sum((beside or {}).get(name, 0) for name in rest)))  # fmt: skip
+    total, total_beside = max(sum(counts.values()), 1), max(sum((beside or {}).values()), 1)
+    longest = max([count / total for _, count, _ in rows] + [other / total_beside for *_, other in rows] + [1e-9])
+    room = WIDTH - LABEL - 115
+    parts = []
+    for number, (name, count, other) in enumerate(rows):
+        y, share = number * BAR, count / total
+        value = f"{count:,} ({share:.0%})" + (f" / {other / total_beside:.0%}" if beside is not None else "")
+        parts.append(f'<text x="{LABEL - 8}" y="{y + 15}" class="label end">{_label(name)}</text>')
+        height = 7 if beside is not None else 14
+        width = _n(room * share / longest)
+        parts.append(f'<rect x="{LABEL}" y="{y + 3}" width="{width}" height="{height}" class="bar">'
+                     f"<title>{escape(name)}: {count:,}, {share:.1%}</title></rect>")  # fmt: skip
+        if beside is not None:
+            width = _n(room * other / total_beside / longest)
+            parts.append(f'<rect x="{LABEL}" y="{y + 11}" width="{width}" height="7" class="other">'
+                         f"<title>{escape(name)}: {other:,} in the other dataset</title></rect>")  # fmt: skip
+        end = LABEL + room * max(share, other / total_beside if beside is not None else 0) / longest
+        parts.append(f'<text x="{_n(end + 6)}" y="{y + 15}" class="value">{value}</text>')
+    return _svg(WIDTH, max(len(rows), 1) * BAR, parts)
+
+
+def bins(values: Sequence[int], low: int | None = None, high: int | None = None) -> list[Bin]:
+    """Return a histogram with round borders; `low` and `high` widen it to hold another dataset's values, too."""
+    if not values:
+        return []
+    least = min(values) if low is None else min(low, *values)
+    most = max(values) if high is None else max(high, *values)
+    step = _step(max(most - least + 1, 1) / BINS)
+    first = least // step * step
+    counts = [0] * ((most - first) // step + 1)
+    for value in values:
+        counts[(value - first) // step] += 1
+    return [Bin(first + n * step, first + (n + 1) * step, count) for n, count in enumerate(counts)]
+
+
+def histogram(values: Sequence[int], *, beside: Sequence[int] = ()) -> str:
+    """Return a histogram with its median; another dataset's is drawn as a line over it, by shares."""
+    ends = (min(beside), max(beside)) if beside else (None, None)
+    own = bins(values, *ends)
+    if not own:
+        return ""
+    other = bins(beside, min(values), max(values)) if beside else []
+    top = max([each.count / len(values) for each in own] + [each.count / len(beside) for each in other])
+    width = WIDTH / len(own)
+    parts = []
+    for number, each in enumerate(own):
+        height = PLOT_HEIGHT * each.count / len(values) / top
+        parts.append(
+            f'<rect x="{_n(number * width + 1)}" y="{_n(PLOT_HEIGHT - height)}" width="{_n(max(width - 2, 1))}" '
+            f'height="{_n(height)}" class="bar"><title>{_range(each)}: {each.count:,}</title></rect>'
+        )
+    if other:
+        points = [(number * width + width / 2, PLOT_HEIGHT * (1 - each.count / len(beside) / top))
+                  for number, each in enumerate(other)]  # fmt: skip
+        line = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+        parts.append(f'<polyline points="{line}" class="line"><title>the other dataset</title></polyline>')
+    parts.append(f'<line x1="0" y1="{PLOT_HEIGHT}" x2="{WIDTH}" y2="{PLOT_HEIGHT}" class="axis"/>')
+    for number in sorted({0, len(own) // 2, len(own) - 1}):
+        at = number * width + width / 2
+        anchor = "start" if number == 0 else "end" if number == len(own) - 1 else "middle"
+        x = {"start": 0, "end": WIDTH}.get(anchor, at)
+        parts.append(f'<text x="{_n(x)}" y="{PLOT_HEIGHT + 16}" class="label {anchor}">{_range(own[number])}</text>')
+    return _svg(WIDTH, PLOT_HEIGHT + 22, parts)
+
+
+def heat(cells: Sequence[Sequence[int]], aspect: float) -> str:
+    """Return a map of the screen, darker where more points are; `aspect` is the screen's height by its width."""
+    most = max(max(row) for row in cells)
+    across, down = len(cells[0]), len(cells)
+    width = across * CELL
+    height = round(width * aspect)
+    tall = height / down
+    parts = [f'<rect x="0" y="0" width="{width}" height="{height}" class="screen"/>']
+    for y, row in enumerate(cells):
+        for x, count in enumerate(row):
+            if count:
+                strength = 0.2 + 0.8 * math.sqrt(count / most)
+                parts.append(
+                    f'<rect x="{x * CELL}" y="{_n(y * tall)}" width="{CELL}" height="{_n(tall)}" class="hot" '
+                    f'fill-opacity="{strength:.2f}"><title>{count:,}</title></rect>'
+                )
+    return _svg(width, height, parts)
+
+
+def funnel(stages: Sequence[tuple[str, int]]) -> str:
+    """Return bars that get shorter from above: what is left after each stage."""
+    most = max([count for _, count in stages] + [1])
+    room = WIDTH - LABEL - 50
+    parts = []
+    for number, (name, count) in enumerate(stages):
+        y, width = number * (BAR + 4), room * count / most
+        parts.append(f'<text x="{LABEL - 8}" y="{y + 16}" class="label end">{_label(name)}</text>')
+        left = _n(LABEL + (room - width) / 2)
+        parts.append(f'<rect x="{left}" y="{y + 2}" width="{_n(width)}" height="20" class="bar">'
+                     f"<title>{escape(name)}: {count:,}</title></rect>")  # fmt: skip
+        parts.append(f'<text x="{LABEL + room + 8}" y="{y + 16}" class="value">{count:,}</text>')
+    return _svg(WIDTH, len(stages) * (BAR + 4), parts)
+
+
+def _step(wanted: float) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, … that is no smaller than wanted."""
+    power = 1
+    while power * 10 < wanted:
+        power *= 10
+    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= wanted)
+
+
+def _range(of: Bin) -> str:
+    return f"{of.low:,}" if of.high - of.low == 1 else f"{of.low:,} to {of.high - 1:,}"
+
+
+def _label(name: str) -> str:
+    return escape(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _svg(width: int, height: int, parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {width} {height}" role="img">{"".join(parts)}</svg>'

@@ -1,0 +1,145 @@
+"""How one dataset differs from another: settings, samples, and the distributions of what they hold."""
+
+import hashlib
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.dataset import Dataset
+from pipeline.manifest import Manifest
+
+from .measure import COUNTED, MEASURED, Measures, shares
+
+MUCH = 0.1
+"""Distance from which a distribution counts as another one; 0 is equal, 1 has nothing in common."""
+
+
+class Drift(Struct, frozen=True):
+    """What changed from the other dataset to this one."""
+
+    settings: dict[str, tuple[Any, Any]]
+    """By the place in the manifest: (the other's, this one's)."""
+    samples: dict[str, int]
+    """How many ids are `only here`, `only there`, `changed` in content, and `equal`."""
+    distances: dict[str, float]
+    """By the names of COUNTED and MEASURED, from 0 to 1; see `total_variation` and `kolmogorov`."""
+    moved: dict[str, str]
+    """Of those beyond MUCH, what moved most, in words."""
+
+
+def compare(own: Dataset, other: Dataset, mine: Measures, theirs: Measures) -> Drift:
+    """Return how `own` differs from `other`."""
+    distances, moved = {}, {}
+    for name in COUNTED:
+        distances[name] = total_variation(mine.counts[name], theirs.counts[name])
+        if distances[name] >= MUCH:
+            moved[name] = _most_moved(mine.counts[name], theirs.counts[name])
+    for name in MEASURED:
+        distances[name] = kolmogorov(mine.values[name], theirs.values[name])
+        if distances[name] >= MUCH:
+            before, now = median(theirs.values[name]), median(mine.values[name])
+            moved[name] = f"median {before:g} there, {now:g} here" if before is not None and now is not None else "none"
+    settings = dict(_settings(own.manifest, other.manifest))
+    return Drift(settings, _samples(own, other), {n: round(d, 4) for n, d in distances.items()}, moved)
+
+
+def total_variation(one: dict[str, int], other: dict[str, int]) -> float:
+    """Return half the sum of the differences of the shares: the share of samples that would have to change sides."""
+    mine, theirs = shares(one), shares(other)
+    if not mine or not theirs:
+        return float(bool(mine) != bool(theirs))
+    return math.fsum(abs(mine.get(name, 0) - theirs.get(name, 0)) for name in {*mine, *theirs}) / 2
+
+
+def kolmogorov(one: Sequence[int], other: Sequence[int]) -> float:
+    """Return the Kolmogorov-Smirnov statistic: the largest distance of the two cumulative distributions."""
+    if not one or not other:
+        return float(bool(one) != bool(other))
+    mine, theirs = sorted(one), sorted(other)
+    return max(abs(bisect_right(mine, x) / len(mine) - bisect_right(theirs, x) / len(theirs)) for x in {*mine, *theirs})
+
+
+def median(values: Sequence[int]) -> float | None:
+    """Return the median, None of nothing."""
+    if not values:
+        return None
+    ordered, half = sorted(values), len(values) // 2
+    return float(ordered[half]) if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def _most_moved(mine: dict[str, int], theirs: dict[str, int]) -> str:
+    now, before = shares(mine), shares(theirs)
+    name = max(sorted({*now, *before}), key=lambda each: abs(now.get(each, 0) - before.get(each, 0)))
+    return f"{name}: {before.get(name, 0):.0%} there, {now.get(name, 0):.0%} here"
+
+
+def _settings(own: Manifest, other: Manifest) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield what the manifests say differently of how the data was made."""
+    names = ["stage", "version", "seed", "contract", "slicing", "prompts", "image"]
+    if own.stage == other.stage:
+        names.append("config")
+    for name in names:
+        mine, theirs = (msgspec.to_builtins(getattr(each, name)) for each in (own, other))
+        if not isinstance(mine, dict):
+            mine, theirs, keys = {"": mine}, {"": theirs}, [""]
+        else:
+            keys = sorted({*mine, *theirs})
+        for key in keys:
+            if mine.get(key) != theirs.get(key):
+                yield f"{name}.{key}".removesuffix("."), (theirs.get(key), mine.get(key))
+
+
+def _samples(own: Dataset, other: Dataset) -> dict[str, int]:
+    mine, theirs = _digests(own), _digests(other)
+    both = mine.keys() & theirs.keys()
+    equal = sum(mine[name] == theirs[name] for name in both)
+    return {
+        "only here": len(mine) - len(both),
+        "only there": len(theirs) - len(both),
+        "changed": len(both) - equal,
+        "equal": equal,
+    }
+
+
+def _digests(dataset: Dataset) -> dict[str, bytes]:
+    """Return a short hash of each sample's content: what is said, shown and trained, and on which side it stands."""
+    columns = ["sample_id", "split", "goal", "turns", "target", "images"]
+    found = {}
+    for number in dataset.manifest.shard_numbers():
+        for row in dataset.rows("samples", number, columns):
+            parts = (
+                row["split"],
+                row["goal"],
+                row["turns"],
+                row["target"],
+                *(each["sha256"] for each in row["images"]),
+            )
+            found[row["sample_id"]] = hashlib.blake2b("\0".join(parts).encode(), digest_size=8).digest()
+    return found
+
+
+def lines(drift: Drift, there: str) -> list[str]:
+    """Return the differences for a person, the largest first."""
+    told = [f"against {there}:"]
+    told.append("  samples   " + ", ".join(f"{count} {what}" for what, count in drift.samples.items()))
+    for place, (before, now) in list(drift.settings.items())[:SETTINGS]:
+        told.append(f"  setting   {place}: {_value(before)} there, {_value(now)} here")
+    if len(drift.settings) > SETTINGS:
+        told.append(f"  setting   … and {len(drift.settings) - SETTINGS} more, see --format json or --report")
+    moved = sorted(drift.moved, key=lambda name: -drift.distances[name])
+    told += [f"  moved     {name} by {drift.distances[name]:.2f}: {drift.moved[name]}" for name in moved]
+    if not moved:
+        told.append("  moved     nothing: every distribution is within 0.1 of the other's")
+    return told
+
+
+SETTINGS = 5
+
+
+def _value(value: Any) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,99 @@
+"""The refused rows, each with its reason, the screenshot that it is about, and where its action lands."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.dataset import Dataset
+from pipeline.exceptions import InputError
+from pipeline.records import ImageRef, Sample
+from pipeline.tables import sample_from_row
+from pipeline.view import marks
+
+
+class Refused(Struct, frozen=True):
+    """One refused row, as a page shows it."""
+
+    stage: str
+    scope: str
+    code: str
+    where: str
+    message: str
+    goal: str
+    image: ImageRef | None
+    """The screenshot of the decision, None where the row has none that is stored."""
+    shapes: tuple[dict[str, Any], ...]
+    """What is drawn on it, in fractions of it."""
+    says: str
+    """The trained response as it would have been."""
+
+
+_row = msgspec.json.Decoder(Sample)
+
+
+class Gallery:
+    """Finds what refused rows are about."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self._steps: dict[tuple[str, int], dict[str, Any]] | None = None
+        self._samples: dict[str, tuple[int, int]] | None = None
+
+    def rows(self, unwritten: tuple[dict[str, Any], ...] = ()) -> Iterator[Refused]:
+        """Yield every refused row of the dataset, earlier stages' first; `unwritten` stand in no table."""
+        for number in self.dataset.manifest.shard_numbers():
+            yield from map(self._shown, self.dataset.rows("rejected", number))
+        yield from map(self._shown, unwritten)
+
+    def _shown(self, row: dict[str, Any]) -> Refused:
+        fields = {name: row[name] for name in ("stage", "scope", "code", "where", "message")}
+        sample = self._sample(row)
+        if sample is not None:
+            turn = sample.turns[-1]
+            image = None if turn.image is None else sample.images[turn.image]
+            shapes = [shape for action in turn.actions for shape in marks.shapes(action, sample.target.bbox)]
+            texts = (part.text for part in sample.messages[-1].content if part.text)
+            return Refused(**fields, goal=sample.goal, image=image, shapes=tuple(shapes), says="".join(texts))
+        step = self._step(row["trajectory_id"], row["step_index"])
+        image = None if step is None or step["image"] is None else ImageRef(**step["image"])
+        goal = "" if step is None else step["goal"]
+        return Refused(**fields, goal=goal, image=image, shapes=(), says="")
+
+    def _sample(self, row: dict[str, Any]) -> Sample | None:
+        """Return the refused sample; None where there was none, or where it is no sample at all."""
+        try:
+            if row["row"] is not None:
+                return _row.decode(row["row"])
+            if row["sample_id"] is None:
+                return None
+            if self._samples is None:
+                self._samples = {
+                    str(name): (shard, number)
+                    for shard, table in self.dataset.tables("samples", ["sample_id"])
+                    for number, name in enumerate(table.column(0).to_pylist())
+                }
+            place = self._samples.get(row["sample_id"])
+            return None if place is None else sample_from_row(self.dataset.pick("samples", place[0], [place[1]])[0])
+        except (msgspec.DecodeError, TypeError, IndexError):
+            return None
+
+    def _step(self, trajectory_id: str | None, index: int | None) -> dict[str, Any] | None:
+        if trajectory_id is None or index is None:
+            return None
+        if self._steps is None:
+            columns = ["trajectory_id", "step_index", "goal", "image"]
+            self._steps = {
+                (row["trajectory_id"], row["step_index"]): row
+                for number in self.dataset.manifest.shard_numbers()
+                for row in self.dataset.rows("steps", number, columns)
+            }
+        return self._steps.get((trajectory_id, index))
+
+    def bytes(self, ref: ImageRef) -> bytes | None:
+        """Return a stored screenshot, None where it cannot be read: that may be what the row was refused for."""
+        try:
+            return self.dataset.image(ref)
+        except InputError:
+            return None

@@ -1,0 +1,227 @@
+"""`gdp validate --report DIR`: report.json for programs, report.html and rejected/ for people."""
+
+import io
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from PIL import Image
+
+from pipeline.dataset import Dataset
+from pipeline.exceptions import OutputError
+from pipeline.manifest import Manifest
+from pipeline.records import ImageRef
+from pipeline.report import StageReport
+from pipeline.verdict import table
+
+from . import drift, page
+from .charts import bins
+from .measure import Measures, measure
+from .refused import Gallery, Refused
+
+PAGE = 40
+"""Refused rows on a page of rejected/."""
+SHOWN = 12
+"""Refused rows in report.html itself."""
+THUMBNAIL = (360, 640)
+"""Pixels of their screenshots at most."""
+OURS = ("report.json", "report.html", "rejected")
+
+
+class Looked(Struct, frozen=True):
+    """What a report is made from."""
+
+    dataset: Dataset
+    """What is shown: what validation wrote, else what it read."""
+    manifest: Manifest
+    """What validation says, be it written or not."""
+    measures: Measures
+    unwritten: tuple[dict[str, Any], ...]
+    """Refused rows that stand in no table."""
+    other: Dataset | None = None
+    theirs: Measures | None = None
+    moved: drift.Drift | None = None
+
+
+class Told(Struct, frozen=True):
+    """The report of a stage, followed by how its dataset differs from another."""
+
+    own: StageReport
+    looked: Looked
+
+    @property
+    def exit_code(self) -> int:
+        """That of the stage: a difference is no finding."""
+        return self.own.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stage's report, with the comparison under `against`."""
+        against = _against(self.looked)
+        return {**self.own.to_dict(), **({} if against is None else {"against": against})}
+
+    def render_text(self) -> str:
+        """Return one below the other."""
+        lines = [self.own.render_text()]
+        if self.looked.moved is not None and self.looked.other is not None:
+            lines += drift.lines(self.looked.moved, self.looked.other.path)
+        return "\n".join(lines)
+
+
+def look(report: StageReport, against: Dataset | None) -> Looked:
+    """Measure the dataset of a report, and another one to compare it with."""
+    dataset = Dataset.open(report.path)
+    measures = measure(dataset)
+    unwritten = () if report.written else report.refused
+    if against is None:
+        return Looked(dataset, report.manifest, measures, unwritten)
+    theirs = measure(against)
+    moved = drift.compare(dataset, against, measures, theirs)
+    return Looked(dataset, report.manifest, measures, unwritten, against, theirs, moved)
+
+
+def check(folder: Path) -> None:
+    """Raise OutputError unless the folder is new, empty, or holds an earlier report and nothing else."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(str(folder), "found a file, expected a folder for the report", "choose another --report")
+    strange = sorted(path.name for path in folder.iterdir() if path.name not in OURS) if folder.exists() else []
+    if strange:
+        message = f"found other files ({', '.join(strange[:3])}), expected a new folder or an earlier report"
+        raise OutputError(str(folder), message, "choose another --report")
+
+
+def write(looked: Looked, folder: Path) -> None:
+    """Write the report into the folder, over an earlier one; raises OutputError where that cannot be."""
+    check(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "rejected", ignore_errors=True)
+        gallery = Gallery(looked.dataset)
+        first, n_refused = _write_refused(gallery, looked.unwritten, folder / "rejected")
+        (folder / "report.json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(_document(looked)), indent=2) + b"\n"
+        )
+        content = page.Content(
+            path=looked.dataset.path,
+            manifest=looked.manifest,
+            measures=looked.measures,
+            funnel=tuple(funnel(looked)),
+            aspect=_aspect(looked.measures),
+            refused=tuple(first),
+            n_refused=n_refused,
+            against=looked.other.path if looked.other else None,
+            theirs=looked.theirs,
+            drift=looked.moved,
+        )
+        text = page.report(content, lambda ref: _thumbnail(gallery, ref))
+        (folder / "report.html").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(str(folder), f"cannot write there ({error.strerror or error})") from error
+
+
+def funnel(looked: Looked) -> list[tuple[str, int]]:
+    """Return what was left after each stage, as far as the dataset tells: earlier stages by the rows they refused."""
+    flow = looked.manifest.counts["samples"]
+    added, refused = looked.measures.counts["origin"].get("error_correction", 0), 0
+    for number in looked.dataset.manifest.shard_numbers():
+        for row in looked.dataset.rows("rejected", number, ["stage", "scope", "row"]):
+            refused += row["stage"] == "slice" and row["scope"] != "trajectory"
+            added += row["stage"] == "validate" and '"origin":"error_correction"' in (row["row"] or "")
+    sliced = flow.into - added
+    steps = []
+    if refused:
+        steps.append(("decisions recorded", sliced + refused))
+    steps.append(("cut by slice", sliced))
+    if added:
+        steps.append(("with errors added", flow.into))
+    steps.append((f"passed {looked.manifest.stage}", flow.out))
+    return steps
+
+
+def _document(looked: Looked) -> dict[str, Any]:
+    manifest, measures = looked.manifest, looked.measures
+    histograms = {
+        name: [msgspec.structs.asdict(each) for each in bins(values)] for name, values in measures.values.items()
+    }
+    middles = {name: drift.median(values) for name, values in measures.values.items()}
+    document: dict[str, Any] = {
+        "dataset": looked.dataset.path,
+        "fingerprint": looked.dataset.manifest.fingerprint,
+        "stage": manifest.stage,
+        "counts": {name: {"in": flow.into, "added": flow.added, "out": flow.out, "rejected": flow.rejected}
+                   for name, flow in manifest.counts.items()},
+        "flagged": manifest.details.get("flagged", 0),
+        "findings": table(manifest),
+        "rejected": manifest.rejected,
+        "funnel": [{"after": name, "samples": count} for name, count in funnel(looked)],
+        "samples": measures.samples,
+        "trajectories": measures.trajectories,
+        "distributions": measures.counts,
+        "histograms": histograms,
+        "medians": middles,
+        "clicks": measures.clicks,
+    }  # fmt: skip
+    if (against := _against(looked)) is not None:
+        document["against"] = against
+    return document
+
+
+def _against(looked: Looked) -> dict[str, Any] | None:
+    if looked.moved is None or looked.other is None:
+        return None
+    return {"dataset": looked.other.path, **msgspec.structs.asdict(looked.moved)}
+
+
+def _write_refused(gallery: Gallery, unwritten: tuple[dict[str, Any], ...], folder: Path) -> tuple[list[Refused], int]:
+    """Write the pages, if there is anything on them; return the first rows and how many there are."""
+    total = len(unwritten) + sum(
+        shard.rows for shard in gallery.dataset.manifest.shards if shard.name.startswith("rejected/")
+    )
+    last = -(-total // PAGE)
+    if total:
+        (folder / "images").mkdir(parents=True)
+    rows = gallery.rows(unwritten)
+    first: list[Refused] = []
+
+    def picture(ref: ImageRef) -> str | None:
+        data = gallery.bytes(ref)
+        if data is None:
+            return None
+        name = f"images/{ref.sha256}.{_suffix(data)}"
+        if not (folder / name).exists():
+            (folder / name).write_bytes(data)
+        return name
+
+    for number in range(1, last + 1):
+        chunk = list(itertools.islice(rows, PAGE))
+        first = first or chunk[:SHOWN]
+        (folder / f"{number}.html").write_text(page.refused_page(chunk, picture, number, last), encoding="utf-8")
+    return first, total
+
+
+def _thumbnail(gallery: Gallery, ref: ImageRef) -> str | None:
+    """Return a small copy as a data URI, None for a picture that does not decode."""
+    data = gallery.bytes(ref)
+    if data is None:
+        return None
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as picture:
+            small = picture.convert("RGB")
+            small.thumbnail(THUMBNAIL)
+            buffer = io.BytesIO()
+            small.save(buffer, "JPEG", quality=80)
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return page.data_uri(buffer.getvalue(), "image/jpeg")
+
+
+def _suffix(data: bytes) -> str:
+    return "png" if data[:4] == b"\x89PNG" else "webp" if data[8:12] == b"WEBP" else "jpeg"
+
+
+def _aspect(measures: Measures) -> float:
+    size = next(iter(measures.counts["stored_size"]), "1x2")
+    width, height = map(int, size.split("x"))
+    return height / width

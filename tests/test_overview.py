@@ -1,0 +1,184 @@
+"""The report of `gdp validate`: its numbers against counting by hand, its pages against hostile data."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import build
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from pages import recordings
+
+from pipeline.dataset import Dataset
+from pipeline.overview import charts, drift
+from pipeline.overview.measure import Measures, measure, words
+from pipeline.records import Sample
+from pipeline.verdict import lines
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Slice recordings whose texts attack a page, and add errors."""
+    root = tmp_path_factory.mktemp("overview")
+    build.sliced(recordings(root / "in"), root / "sliced", max_pixels=131072, shard_size=3)
+    return build.augmented(root / "sliced", root / "augmented", rate=0.4)
+
+
+def test_what_is_measured_is_there(dataset: Dataset) -> None:
+    """Each number is what going through the samples one by one gives."""
+    found = measure(dataset)
+    samples = list(dataset.samples())
+    assert found.samples == len(samples)
+    assert found.counts["split"] == dataset.manifest.splits
+    assert found.counts["origin"] == dataset.manifest.details["origin"]
+    assert sorted(found.values["tokens"]) == sorted(s.text_tokens_estimate + s.image_tokens for s in samples)
+    assert sorted(found.values["history"]) == sorted(len(s.turns) - 1 for s in samples)
+    pointing = [s for s in samples if getattr(s.target.actions[0], "point", None) is not None]
+    assert sum(sum(map(sum, cells)) for cells in found.clicks.values()) == len(pointing) > 0
+    assert sum(found.counts["action"].values()) == len(samples)
+
+
+@pytest.mark.parametrize(("text", "number"), [("", 0), ("打开 设置", 4), ("open it, now", 3), ("打开Wi-Fi设置", 6)])
+def test_words(text: str, number: int) -> None:
+    """A Chinese character counts as a word."""
+    assert words(text) == number
+
+
+@given(st.lists(st.integers(-50, 100_000), min_size=1), st.lists(st.integers(0, 90_000)))
+def test_a_histogram_loses_nothing(values: list[int], others: list[int]) -> None:
+    """Every value lies in one bar, bars touch, and there are few."""
+    ends = (min(others), max(others)) if others else (None, None)
+    found = charts.bins(values, *ends)
+    assert [each.count for each in found] == [sum(each.low <= v < each.high for v in values) for each in found]
+    assert sum(each.count for each in found) == len(values)
+    assert all(one.high == two.low for one, two in itertools.pairwise(found))
+    assert len(found) <= charts.BINS + 1
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_distances(one: list[int], other: list[int]) -> None:
+    """Symmetric, within [0, 1], 0 for the same, 1 without overlap."""
+    there, back = drift.kolmogorov(one, other), drift.kolmogorov(other, one)
+    assert there == back
+    assert 0 <= there <= 1
+    assert drift.kolmogorov(one, one) == 0
+    counts = ({str(v): one.count(v) for v in one}, {str(v): other.count(v) for v in other})
+    variation = drift.total_variation(*counts)
+    assert variation == pytest.approx(drift.total_variation(*reversed(counts)))
+    assert variation <= 1 + 1e-9
+    apart = [value + 10 for value in other]
+    assert drift.kolmogorov(one, apart) == (1 if one or apart else 0) or not (one and apart)
+
+
+def test_against_itself_and_against_the_stage_before(dataset: Dataset) -> None:
+    """Nothing differs from itself; what augment-errors added is what differs from its input."""
+    own = measure(dataset)
+    same = drift.compare(dataset, dataset, own, own)
+    assert same.samples == {"only here": 0, "only there": 0, "changed": 0, "equal": own.samples}
+    assert not same.settings
+    assert not same.moved
+    assert not any(same.distances.values())
+    before = Dataset.open(Path(dataset.path).parent / "sliced")
+    moved = drift.compare(dataset, before, own, measure(before))
+    ids = {s.sample_id for s in before.samples()}
+    assert moved.samples["only here"] == sum(s.sample_id not in ids for s in dataset.samples()) > 0
+    assert moved.samples["changed"] == 0
+    assert "origin" in moved.moved
+    assert moved.settings["stage"] == ("slice", "augment-errors")
+
+
+def test_the_report_of_a_dataset_with_findings(dataset: Dataset, tmp_path: Path) -> None:
+    """One file that stands alone, everything escaped, refused rows with their pictures, the same numbers in JSON."""
+    (tmp_path / "limits.yaml").write_text("thought_words_min: 12\n")
+    command = ["validate", dataset.path, "-o", tmp_path / "clean", "--report", tmp_path / "report", "--severity",
+               "thought_length=error", "--thresholds", tmp_path / "limits.yaml", "--against", dataset.path]  # fmt: skip
+    done = build.gdp(*command, "--format", "json")
+    told, written = json.loads(done.stderr), json.loads((tmp_path / "report/report.json").read_bytes())
+    clean = Dataset.open(tmp_path / "clean")
+    refused = clean.manifest.rejected["thought_length"]
+    assert refused > 0
+    assert done.returncode == 1
+    assert written["against"]["samples"]["only there"] == refused == told["against"]["samples"]["only there"]
+    assert written["funnel"][-1]["samples"] == clean.manifest.counts["samples"].out
+    cut = next(each["samples"] for each in written["funnel"] if each["after"] == "cut by slice")
+    assert cut == sum(s.origin == "clean" for s in dataset.samples())
+    assert {each["check"]: each["times"] for each in written["findings"]}["thought_length"] == refused
+    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    pages = [
+        page,
+        *(path.read_text(encoding="utf-8") for path in sorted((tmp_path / "report/rejected").glob("*.html"))),
+    ]
+    for text in pages:
+        assert "<script" not in text
+        assert not re.search(r"""(?:src|href)=["'](?:https?:)?//|url\(|@import""", text)
+        assert "default-src 'none'" in text
+    assert any("&lt;script&gt;" in text for text in pages)
+    shown = [name for text in pages[1:] for name in re.findall(r'src="(images/[^"]+)"', text)]
+    assert shown
+    assert all((tmp_path / "report/rejected" / name).stat().st_size for name in shown)
+    assert page.count("data:image/jpeg;base64,") == min(12, sum("frame none" not in each for each in _cards(pages[1:])))
+
+
+def _cards(pages: list[str]) -> list[str]:
+    return [card for text in pages for card in text.split('<article class="card">')[1:]]
+
+
+def test_a_report_without_an_output_says_the_same(dataset: Dataset, tmp_path: Path) -> None:
+    """Refused rows that stand in no table are shown with their pictures, too; an earlier report is written over."""
+    (tmp_path / "limits.yaml").write_text("thought_words_min: 12\n")
+    same = ["--severity", "thought_length=error", "--thresholds", tmp_path / "limits.yaml", "-q"]
+    build.gdp("validate", dataset.path, "-o", tmp_path / "clean", "--report", tmp_path / "one", *same)
+    for _ in range(2):
+        build.gdp("validate", dataset.path, "--report", tmp_path / "two", *same)
+    one, two = (json.loads((tmp_path / name / "report.json").read_bytes()) for name in ("one", "two"))
+    assert one["findings"] == two["findings"]
+    assert one["counts"] == two["counts"]
+    assert one["funnel"] == two["funnel"]
+    assert len(list((tmp_path / "two/rejected/images").iterdir())) == len(
+        list((tmp_path / "one/rejected/images").iterdir())
+    )
+
+
+@pytest.mark.parametrize("where", ["file", "other", "inside"])
+def test_a_report_never_overwrites_what_is_not_its_own(dataset: Dataset, tmp_path: Path, where: str) -> None:
+    """A file, a folder with other things, the dataset itself: one line each, before anything runs."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    folder = Path(dataset.path) / "report" if where == "inside" else tmp_path / where
+    done = build.gdp("validate", dataset.path, "--report", folder)
+    assert done.returncode in {1, 2}
+    assert str(folder) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+    assert not (Path(dataset.path) / "report").exists()
+
+
+def test_the_summary_is_short_and_the_worst_comes_first(dataset: Dataset, tmp_path: Path) -> None:
+    """However many checks find something: 25 lines at most, errors before warnings, one line each."""
+
+    def spoiled(samples: list[Sample]) -> list[dict[str, object]]:
+        from pipeline.tables import sample_row
+
+        return [{**sample_row(sample), "goal": ""} for sample in samples]
+
+    bad = build.edited(dataset, tmp_path / "bad", spoiled)
+    report = build.validated(Path(bad.path))
+    details = {**report.manifest.details, "warnings": {f"check_{n:02d}": n for n in range(1, 40)}}
+    manifest = replace(report.manifest, details=details)
+    told = list(lines(manifest, whole=False))
+    levels = [line.split()[0] for line in told if line.split()[0] in {"error", "warning", "info"}]
+    assert levels == sorted(levels)
+    assert levels[0] == "error"
+    assert len(told) + 6 <= 25
+    assert len(list(lines(manifest, whole=True))) > 39
+
+
+def test_measures_of_nothing() -> None:
+    """A dataset without a sample has a page, too."""
+    empty = Measures(0, 0, {"split": {}}, {"tokens": []}, {})
+    assert charts.histogram(empty.values["tokens"]) == ""
+    assert charts.bars(empty.counts["split"]).startswith("<svg")
