@@ -22,7 +22,7 @@ tags: [lora, gui-agent, gdp]
 - pixel budget: {min_pixels} to {max_pixels} pixels a screenshot, sides in multiples of {factor}
 - loss per trained token on the val split: {eval_start:.4f} before, {eval_best:.4f} after (step {best_step})
 - LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers of the language model; everything else is the base's
-
+{warned}
 Serve it under the same contract: at most {shown} screenshots within that pixel budget, messages in the layout \
 `{layout}`, coordinates
 {coordinates}.
@@ -65,6 +65,7 @@ def render(facts: dict[str, Any]) -> str:
         "shown": contract["history"]["image_window"],
         "load": facts["base"],
         "whose": _whose(facts),
+        "warned": "".join(f"- warned while it trained: {text}\n" for text in facts["warnings"]),
         "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", facts["system"])), default=0)),
     }
     return CARD.format(**{**contract, **facts, **words})

@@ -6,13 +6,15 @@ held equal to the schema's by a test.
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import schemas
 from pipeline.exceptions import ConfigError
 from pipeline.schema_errors import findings, json_path
+
+from .guards import GuardConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 DEMO = RECIPES / "demo.yaml"
@@ -66,6 +68,7 @@ class TrainConfig:
 
     sft: SftConfig = SftConfig()
     lora: LoraConfig = LoraConfig()
+    guards: GuardConfig = field(default_factory=GuardConfig)
     source: str | None = None
     """The file that it was read from; None where none was named."""
 
@@ -78,7 +81,7 @@ class TrainConfig:
         return load(DEMO) if model is None and self == TrainConfig() else self
 
 
-SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig}
+SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig, "guards": GuardConfig}
 """Of the YAML file: a section is a frozen dataclass with defaults for all, and `$defs/<name>` of the schema."""
 
 
@@ -103,12 +106,12 @@ def load(path: Path | None) -> TrainConfig:
 def _build(defaults: Any, given: dict[str, Any]) -> Any:
     """Return the dataclass with the given values, numbers turned into the field's own type."""
     values = {}
-    for field in fields(defaults):
-        if field.name in given:
-            default, value = getattr(defaults, field.name), given[field.name]
+    for each in fields(defaults):
+        if each.name in given:
+            default, value = getattr(defaults, each.name), given[each.name]
             if isinstance(default, tuple) and isinstance(value, str):
                 value = [value]
-            values[field.name] = type(default)(value) if isinstance(default, float | int | tuple) else value
+            values[each.name] = type(default)(value) if isinstance(default, float | int | tuple) else value
     return replace(defaults, **values)
 
 

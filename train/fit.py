@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import set_seed
 
-from . import adapter, curve, head, model, outcome, rundir, trainer, verify
+from . import adapter, curve, head, lastgood, model, outcome, rundir, trainer, verify
 from .config import TrainConfig
 from .data import Collator, Examples
 from .log import Log
@@ -15,6 +15,7 @@ from .progress import Progress
 from .run import RunOptions
 from .source import Source
 from .tower import Tower
+from .watch import GuardStopError, Watch
 
 
 def fit(
@@ -27,12 +28,13 @@ def fit(
     if (way := head.way(adapted)) is not head.Way.CHUNKS:
         progress.say(f"train: the loss of this model takes {way.value}")
     log = Log(out / rundir.LOG, progress)
+    watch = Watch(config.guards, log)
     try:
-        steps = _train(adapted, examples, out, config, options, plan, log)
+        steps = _train(adapted, examples, out, config, options, plan, log, watch)
     finally:
         progress.clear()
         log.close()
-    facts = outcome.facts(dataset, config, plan, outcome.losses(log))
+    facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
     curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
     trainable, total = adapted.get_nb_trainable_parameters()
     adapter.save(adapted, plan, out / "adapter", facts)
@@ -50,8 +52,12 @@ def _train(
     options: RunOptions,
     plan: Plan,
     log: Log,
+    watch: Watch,
 ) -> int:
-    """Evaluate once, then train; the model holds the best weights afterwards. Return the number of steps."""
+    """Evaluate once, then train; the model holds the best weights afterwards. Return the number of steps.
+
+    Raises GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
+    """
     arguments = trainer.arguments(
         config,
         folder=str(out / "checkpoints"),
@@ -61,9 +67,13 @@ def _train(
     )
     tower = Tower.of(adapted)
     collator = Collator(plan.base.processor, plan.encoder.chatml, once=tower is not None and tower.by_grid)
-    runner = trainer.make(adapted, arguments, examples, collator, log, tower)
-    runner.evaluate()
-    runner.train()
+    runner = trainer.make(adapted, arguments, examples, collator, log, tower, watch)
+    try:
+        runner.evaluate()
+        runner.train()
+        watch.end(int(runner.state.global_step))
+    except GuardStopError as error:
+        raise lastgood.kept(error, out, runner.state.best_model_checkpoint, plan, log) from error
     return int(runner.state.global_step)
 
 

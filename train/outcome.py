@@ -56,7 +56,7 @@ def _ends(lines: list[tuple[int, float]]) -> tuple[float | None, float | None]:
 def report(result: dict[str, Any], out: Path, *, reused: bool, seconds: float) -> TrainReport:
     """Return the report of a run from its `run.json`."""
     measured = Losses(**result["losses"])
-    warnings = []
+    warnings = list(result["warnings"])
     if measured.eval_best >= measured.eval_start:
         warnings.append("eval loss never fell below its start: this adapter is no better than the base model")
     if result["demo"]:

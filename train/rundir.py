@@ -22,7 +22,7 @@ LOCK = ".lock"
 
 LOG = "training_log.jsonl"
 
-OURS = (RESULT, MARKER, LOCK, LOG, "adapter", "base", "checkpoints", "loss.png")
+OURS = (RESULT, MARKER, LOCK, LOG, "adapter", "base", "checkpoints", "last_good", "loss.png")
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 

@@ -1,37 +1,43 @@
-"""transformers' Trainer with our loss, and a guard that stops a diverging run in the step where it happens."""
+"""transformers' Trainer with our loss, which shows every step to the guards before the optimizer takes it."""
 
 import functools
 import math
+import statistics
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
-from pipeline.exceptions import StageError
-
 from .config import TrainConfig
+from .guards import GuardConfig
+from .log import Log
 from .loss import token_losses
+from .meter import Meter
 from .order import ByLength
+from .tokens import IGNORED
 from .tower import Tower
-from .waiting import Waiting
+from .watch import Watch
 
 
 class WeightedTrainer(Trainer):  # type: ignore[misc]
-    """Loss per trained token over the whole accumulated batch; raises StageError on anything that is not finite."""
+    """Loss per trained token over the whole accumulated batch; raises GuardStopError where a guard stops the run."""
 
-    def __init__(self, *, tower: Tower | None = None, **options: Any) -> None:
+    def __init__(self, *, watch: Watch, tower: Tower | None = None, **options: Any) -> None:
         # With a loss function Trainer counts the labels of all accumulated batches and leaves the scaling to us; the
         # function itself is never called, because `compute_loss` below is overridden.
         super().__init__(compute_loss_func=_never, **options)
-        self._samples: list[str] = []
+        self.watch = watch
+        self.meter = Meter()
         self._tower = tower
-        self.waiting = Waiting()
-        """Says which share of the time training waits for data."""
+        self._batches: list[tuple[list[str], torch.Tensor]] = []
+        self._rates: dict[str, float] = {}
+        self._weights: list[float] = []
 
     def get_batch_samples(self, *args: Any) -> Any:
-        """Return the batches of a step, and measure how long that takes."""
-        with self.waiting.running():
+        """Return the batches of a step, and measure how long that takes: the device has nothing to do meanwhile."""
+        with self.meter.waiting.running():
             return super().get_batch_samples(*args)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -45,6 +51,8 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         """Return the mean weighted loss per trained token."""
         with self._tower.showing(inputs.get("pictures")) if self._tower else nullcontext():
             losses, outputs = token_losses(model, inputs)
+        if not model.training:
+            self._weights.append(float(inputs["weights"].sum() / (inputs["labels"] != IGNORED).sum()))
         loss = losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
         return (loss, outputs) if return_outputs else loss
 
@@ -57,44 +65,57 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         return self.lr_scheduler
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Do one forward and backward pass; raises StageError where the loss is not finite."""
-        self._samples = inputs["sample_ids"]
+        """Do one forward and backward pass, and remember its loss; it is read from the device once a step."""
+        self.meter.batch(inputs)
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        if not math.isfinite(float(loss)):
-            raise self._diverged("loss", float(loss))
+        self._batches.append((inputs["sample_ids"], loss))
         return loss
 
     def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
-        """Evaluate; raises StageError where the loss is not finite."""
-        metrics: dict[str, float] = super().evaluate(*args, **options)
-        if not math.isfinite(metrics["eval_loss"]):
-            self._samples = []
-            raise self._diverged("eval loss", metrics["eval_loss"])
+        """Evaluate; raises GuardStopError where the loss is not finite, or far from what it should be."""
+        with self.meter.aside():
+            metrics: dict[str, float] = super().evaluate(*args, **options)
+        self.watch.evaluation(self.state.global_step, metrics["eval_loss"], self.uniform())
         return metrics
 
-    def _clip_grad_norm(self, model: Any) -> Any:
-        """Clip, and look at the norm before clipping: with it the optimizer would spoil every weight in one step."""
-        norm = super()._clip_grad_norm(model)
-        self._check_norm(norm)
-        return norm
+    def uniform(self) -> float:
+        """Return the loss of a model that knows nothing: ln(vocabulary), times the mean weight of what is trained."""
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        return math.log(vocabulary) * statistics.fmean(self._weights or [1.0])
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log what Trainer measured, and how fast it was."""
+        if "loss" in logs:
+            logs |= {**self._rates, **self.meter.take()}
+        elif "eval_loss" in logs:
+            logs["elapsed"] = self.meter.elapsed()
+        super().log(logs, start_time)
+
+    def _save_checkpoint(self, *args: Any, **options: Any) -> None:
+        with self.meter.aside():
+            super()._save_checkpoint(*args, **options)
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        """Look at the norm also where nothing is clipped (max_grad_norm 0)."""
+        """Return the norm before clipping, and show the step to the guards: the optimizer has not yet taken it."""
         norm = super()._get_grad_norm(model, grad_norm)
-        self._check_norm(norm)
+        groups = self.optimizer.param_groups
+        named = {group["name"]: group["lr"] for group in groups if "name" in group}
+        self._rates = {f"learning_rate/{name}": lr for name, lr in named.items()} if len(named) > 1 else {}
+        self._judge(None if norm is None else float(norm))
         return norm
 
-    def _check_norm(self, norm: Any) -> None:
+    def _judge(self, norm: float | None) -> None:
         # The fp16 loss scaler meets infinite gradients on purpose and skips those steps by itself.
-        if norm is not None and not self.args.fp16 and not math.isfinite(float(norm)):
-            raise self._diverged("gradient norm", float(norm))
-
-    def _diverged(self, what: str, value: float) -> StageError:
-        at = f"step {self.state.global_step + bool(self._samples)}"
-        if self._samples:
-            at += f" (samples {', '.join(self._samples[:3])})"
-        message = f"the {what} is {value} at {at}, expected a number"
-        return StageError("training", message, "lower learning_rate, or raise warmup_ratio; no adapter was saved")
+        if norm is not None and self.args.fp16 and not math.isfinite(norm):
+            norm = None
+        losses = torch.stack([loss for _, loss in self._batches])
+        if self.accelerator.num_processes > 1:
+            losses = self.accelerator.reduce(losses, reduction="mean")
+        values = losses.tolist()
+        broken = [ids for (ids, _), value in zip(self._batches, values, strict=True) if not math.isfinite(value)]
+        samples = [name for ids in broken or [ids for ids, _ in self._batches] for name in ids]
+        self._batches = []
+        self.watch.step(self.state.global_step + 1, math.fsum(values) if not broken else math.nan, norm, samples)
 
 
 def rate(step: int, *, steps: int, warmup: int, kind: str) -> float:
@@ -158,22 +179,38 @@ def make(
     args: Any,
     examples: tuple[Any, Any],
     collator: Any,
-    callback: TrainerCallback,
+    log: Log,
     tower: Tower | None = None,
+    watch: Watch | None = None,
 ) -> Any:
-    """Return the trainer for the train and val examples; nothing of it prints but the callback.
+    """Return the trainer for the train and val examples; nothing of it prints but the log.
 
-    A tower is needed where the collator shows each picture once.
+    A tower is needed where the collator shows each picture once. Without a watch, one with the default guards is made.
     """
+    watch = watch or Watch(GuardConfig(), log)
     trainer = WeightedTrainer(
+        watch=watch,
         tower=tower,
         model=model,
         args=args,
         train_dataset=examples[0],
         eval_dataset=examples[1],
         data_collator=collator,
-        callbacks=[callback],
+        callbacks=[log, _Begin(watch, lambda: trainer.uniform())],
     )
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     return trainer
+
+
+class _Begin(TrainerCallback):  # type: ignore[misc]
+    """Tells the watch how long the run will be, which only Trainer knows."""
+
+    def __init__(self, watch: Watch, uniform: Callable[[], float]) -> None:
+        self._watch = watch
+        self._uniform = uniform
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Pass on the number of steps."""
+        warmup = int(state.max_steps * args.warmup_steps)
+        self._watch.begin(steps=int(state.max_steps), warmup=warmup, uniform=self._uniform())

@@ -21,6 +21,13 @@ class Waiting:
         finally:
             self._waited += time.monotonic() - began
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the time within out: nothing is trained there."""
+        began = time.monotonic()
+        yield
+        self._since += time.monotonic() - began
+
     def share(self) -> float:
         """Return the share of waiting [0, 1] since the last call, or since the watch was made, and start anew."""
         now = time.monotonic()

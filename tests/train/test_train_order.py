@@ -109,8 +109,12 @@ def test_the_trainer_keeps_the_order_and_measures_the_waiting(
     log.close()
     wanted = order(slow.lengths, 3, 5, 0) + order(slow.lengths, 3, 5, 1)
     assert [index for batch in slow.taken for index in batch] == wanted
-    assert runner.waiting.share() == pytest.approx(1.0)
-    with runner.waiting.running():
+    assert [line["timing"]["data_wait"] for line in log.lines if "loss" in line] == pytest.approx(
+        [1.0] * len(log.series("loss"))
+    )
+    with runner.meter.waiting.running():
         slow.now += 1
     slow.now += 3
-    assert runner.waiting.share() == pytest.approx(0.25)
+    with runner.meter.waiting.aside():
+        slow.now += 50
+    assert runner.meter.waiting.share() == pytest.approx(0.25)
