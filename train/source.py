@@ -1,10 +1,15 @@
 """What the trainer needs of a dataset; `pipeline.dataset.Dataset` is one, and a test may hand over another."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.manifest import Manifest
 from pipeline.records import ImageRef, Sample, Split
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pipeline.tables import StepRow
 
 
 class Source(Protocol):
@@ -21,3 +26,9 @@ class Source(Protocol):
 
     def image(self, ref: ImageRef) -> bytes:
         """Return the encoded bytes of a screenshot."""
+
+    def steps(self, number: int, wanted: Container[str] | None = None) -> Iterator["StepRow"]:
+        """Yield the recorded steps of one shard, or only those of the wanted trajectories."""
+
+    def tables(self, table: str, columns: list[str]) -> Iterator[tuple[int, "pa.Table"]]:
+        """Yield, shard by shard, its number and columns of it."""
