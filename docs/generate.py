@@ -54,6 +54,7 @@ TREE = {
     "pipeline/run_folder.py": "journal, resume, manifest last; `lock.py`, `place.py` (disk or `s3://`)",
     "pipeline/executors/": "worker processes that may die; `stage.py` runs a stage on them",
     "train/": "stage 4: masks, model, LoRA, the loop, the proof of the adapter; `recipes/` are configurations",
+    "train/metrics/": "how good an answer is: rules by name, verdicts, shares; `evaluate.py` is the command",
     "schemas/": "JSON Schemas of trajectory, action, sample, manifest, training configuration",
     "sample_data/": "recorded trajectories, the app they come from, the recorder",
     "tests/": "one file a module (`make test`); `replay/` proves the errors in a live app (`make prove`)",

@@ -34,6 +34,15 @@ class Progress:
             sys.stderr.flush()
             self._open = True
 
+    def counted(self, what: str, done: int, total: int) -> None:
+        """Redraw how many of something are done, where lines can be drawn over."""
+        now = time.monotonic()
+        if self._bar and now - self._shown >= REDRAW_SECONDS:
+            self._shown = now
+            sys.stderr.write(f"\r\x1b[K{what} {done} of {total}  {now - self._began:.0f} s")
+            sys.stderr.flush()
+            self._open = True
+
     def measured(self, done: int, total: int, values: dict[str, float]) -> None:
         """Say an eval loss; say a train loss and what goes with it, or keep them for the drawn line."""
         if "eval_loss" in values:

@@ -15,6 +15,7 @@ from pipeline.terminal import safe
 
 from .augment import augment_errors_command, augment_variants_command
 from .check import inspect_command, validate_command, view_command
+from .evaluate import evaluate_command
 from .learn import train_command
 from .prepare import import_command, normalize_command, slice_command
 
@@ -82,6 +83,7 @@ COMMANDS = (
     augment_variants_command,
     validate_command,
     train_command,
+    evaluate_command,
     view_command,
     inspect_command,
 )

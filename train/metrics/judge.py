@@ -109,7 +109,7 @@ def compare(truth: Truth, actions: tuple[Action, ...], preset: Preset) -> Verdic
         grounding=facets.get("grounding"),
         text=facets.get("text"),
         direction=facets.get("direction"),
-        arguments=facets.get("arguments"),
+        arguments=facets.get("arguments") if any(true.name for true in truth.moves) else None,
         distance=_distance(one, other),
         text_similarity=_alike([true for true, _, _ in pairs], guesses),
         kind=preset.type_of(pairs[0][0]),
