@@ -45,6 +45,7 @@ TREE = {
     "pipeline/writer/": "thoughts by an OpenAI-compatible server: asked, checked, kept",
     "pipeline/pairs.py": "preference pairs for DPO; `negatives.py`: answers that are wrong for sure",
     "pipeline/checks/": "what `gdp validate` looks for; `verdict.py`: what it tells at its end",
+    "pipeline/redact.py": "`gdp validate --redact`: personal data and keys out of all texts",
     "pipeline/overview/": "`gdp validate --report` and `--against`: what a dataset holds, as pages and numbers",
     "pipeline/view/": "`gdp view`: index, pages, local server, export; `inspect.py` shows one sample in the terminal",
     "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from . import layouts
+from . import layouts, redact
 from .apart import keep_apart
 from .checks import CHECKS, Context, Facts, Finding, Severity, Thresholds, gather
 from .checks.rules import levels
@@ -21,6 +21,7 @@ from .dataset import Dataset
 from .manifest import Flow
 from .place import Place, Where
 from .records import Sample
+from .redact import Names
 from .report import StageReport
 from .shards import ShardResult, ShardWriter, take_over
 from .stage import EXAMPLES, Plan, Running, execute, rehearse
@@ -37,6 +38,8 @@ class ValidateConfig:
     """The checks that run, and how much each matters."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     """Where they draw the line."""
+    redact: bool = False
+    """Whether personal data and keys are replaced in what is written."""
 
 
 class ValidateTask(Struct, frozen=True):
@@ -52,6 +55,8 @@ class ValidateTask(Struct, frozen=True):
     """What the whole dataset says about this shard's samples."""
     fingerprint: str
     """Of the source dataset."""
+    names: Names | None = None
+    """What stands for secrets; None where they stay."""
 
     @property
     def name(self) -> str:
@@ -68,6 +73,7 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     facts, members = gather(dataset), _members(dataset)
+    names = redact.find(dataset) if config.redact else None
     tasks = [
         ValidateTask(
             number=number,
@@ -78,18 +84,25 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
             thresholds=config.thresholds,
             facts=facts.of(members.get(number, frozenset())),
             fingerprint=manifest.fingerprint,
+            names=names,
         )
         for number in manifest.shard_numbers()
     ]
     plan = Plan(
         stage="validate",
         seed=manifest.seed,
-        config={"checks": config.levels, "thresholds": asdict(config.thresholds), "pixels": config.pixels},
+        config={
+            "checks": config.levels,
+            "thresholds": asdict(config.thresholds),
+            "pixels": config.pixels,
+            "redact": config.redact,
+        },
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=manifest.contract,
         image=manifest.image,
         slicing=manifest.slicing,
         prompts=manifest.prompts,
+        base=None if names is None else _counted(names),
     )
     if out is not None:
         return execute(plan, out, tasks, validate_shard, running)
@@ -117,10 +130,13 @@ def validate_shard(task: ValidateTask) -> ShardResult:
     for index, sample in enumerate(dataset.shard_samples(task.number)):
         n_samples += 1
         found = list(_findings(sample, context, task.levels))
+        if task.names is not None:
+            found = [(name, finding) for name, finding in found if name not in redact.CHECKS]
         for name, finding in found:
             counts[task.levels[name]][name] += 1
             if len(shown := examples.setdefault(name, [])) < EXAMPLES:
-                shown.append(f"{sample.sample_id} {finding.path}: {finding.message}")
+                example = f"{sample.sample_id} {finding.path}: {finding.message}"
+                shown.append(example if task.names is None else task.names.text(example))
         wrong = [(name, finding) for name, finding in found if task.levels[name] == "error"]
         if wrong:
             where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id}"
@@ -131,7 +147,7 @@ def validate_shard(task: ValidateTask) -> ShardResult:
         kept.append(replace(sample, flags=flags))
     return ShardResult(
         number=task.number,
-        shards=() if task.out is None else _write(task, dataset, kept, refused),
+        shards=_written(task, dataset, kept, refused),
         counts={"samples": Flow(into=n_samples, out=len(kept), rejected=len(refused))},
         rejected=dict(Counter(row["code"] for row in refused)),
         splits=dict(Counter(sample.split for sample in kept)),
@@ -144,6 +160,11 @@ def validate_shard(task: ValidateTask) -> ShardResult:
         },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
+
+
+def _counted(names: Names) -> ShardResult:
+    """Return what planning counted, in the form of a shard without rows."""
+    return ShardResult(number=-1, shards=(), counts={}, rejected={}, splits={}, details={"redacted": names.counts})
 
 
 def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
@@ -168,6 +189,16 @@ def _refused(task: ValidateTask, sample: Sample, where: str, wrong: list[tuple[s
     return rejected_row("validate", task.fingerprint, "sample", code, place, finding.message + more, sample=sample)
 
 
+def _written(
+    task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]
+) -> tuple[Any, ...]:
+    if task.out is None:
+        return ()
+    if task.names is not None:
+        return _write_redacted(task, dataset, kept, refused, task.names)
+    return _write(task, dataset, kept, refused)
+
+
 def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:
     out = Place(task.out or "")
     metadata = {"stage": "validate", "contract": to_json(dataset.manifest.contract)}
@@ -178,3 +209,20 @@ def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: li
             writer.write("rejected", row)
         shards = writer.commit()
     return shards + take_over(dataset, out, task.number, ("steps", "images"))
+
+
+def _write_redacted(
+    task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]], names: Names
+) -> tuple[Any, ...]:
+    """Write the shard without secrets: its samples, its recorded steps, its refused rows; screenshots as they are."""
+    out = Place(task.out or "")
+    metadata = {"stage": "validate", "contract": to_json(dataset.manifest.contract)}
+    with ShardWriter(out, task.number, ("steps", "samples", "rejected"), metadata) as writer:
+        for row in dataset.rows("steps", task.number):
+            writer.write("steps", redact.step_row(row, names))
+        for sample in kept:
+            writer.write("samples", sample_row(redact.sample(sample, dataset.manifest, names)))
+        for row in (*dataset.rows("rejected", task.number), *refused):
+            writer.write("rejected", redact.rejected_row(row, names))
+        shards = writer.commit()
+    return shards + take_over(dataset, out, task.number, ("images",))

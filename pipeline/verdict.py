@@ -34,6 +34,9 @@ def lines(manifest: Manifest, *, whole: bool) -> Iterator[str]:
     yield f"  samples   {flow.into} in = {flow.out} out + {flow.rejected} rejected: {sides}"
     if flagged := manifest.details.get("flagged", 0):
         yield f"  flagged   {flagged} of them, kept with a warning"
+    if "redacted" in manifest.details:
+        hidden = ", ".join(f"{n} {kind}" for kind, n in manifest.details["redacted"].items()) or "nothing found"
+        yield f"  redacted  {hidden}; what screenshots show is as it was"
     found = findings(manifest)
     if not found:
         yield f"  nothing   was found by {len(manifest.config['checks'])} checks"

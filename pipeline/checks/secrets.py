@@ -21,7 +21,7 @@ _CREDENTIAL = re.compile(
     r"\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}|\bghp_[A-Za-z0-9]{30,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\b(?:password|passwd|密码)\s*[:=：是为]\s*\S{4,}",
+    r"|\b(?:password|passwd|密码)\s*[:=：是为]\s*(?!hidden-\d+\b)\S{4,}",
     re.IGNORECASE,
 )
 
@@ -75,3 +75,26 @@ def _found(sample: Sample, pattern: re.Pattern[str], what: str) -> Iterator[Find
 def _hidden(text: str) -> str:
     """Return enough of a secret to find it, and no more."""
     return f"{text[:3]}…" if len(text) > 3 else "…"
+
+
+def spans(text: str) -> list[tuple[int, int, str]]:
+    """Return (start, end, check) of each thing in a text that one of the checks would find, in order and apart.
+
+    Of a password that is announced, as in `password: …`, only what follows the announcement is meant.
+    """
+    found = [(match.start(), match.end(), "email") for match in _EMAIL.finditer(text)]
+    for match in _CREDENTIAL.finditer(text):
+        announced = _ANNOUNCED.match(match[0])
+        found.append((match.start() + (announced.end() if announced else 0), match.end(), "credential"))
+    found += [(match.start(), match.end(), "card") for match in _CARD.finditer(text) if card_number(match[0])]
+    for match in _PHONE.finditer(text):
+        if 9 <= len(re.sub(r"\D", "", match[0])) <= 15 and not card_number(match[0]):
+            found.append((match.start(), match.end(), "phone"))
+    apart: list[tuple[int, int, str]] = []
+    for start, end, kind in sorted(found, key=lambda each: (each[0], -each[1])):
+        if not apart or start >= apart[-1][1]:
+            apart.append((start, end, kind))
+    return apart
+
+
+_ANNOUNCED = re.compile(r"(?:password|passwd|密码)\s*[:=：是为]\s*", re.IGNORECASE)

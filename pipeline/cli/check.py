@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     help="What makes the exit code 1.",
 )  # fmt: skip
 @click.option(
+    "--redact", is_flag=True,
+    help="With -o: replace e-mail addresses, phone and card numbers and keys in all texts; not on screenshots.",
+)  # fmt: skip
+@click.option(
     "--report", "report_folder", type=click.Path(path_type=Path), metavar="DIR",
     help="Folder for a page about the dataset and what was found, and the same for programs.",
 )  # fmt: skip
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
 @shared_options
 def validate_command(
     *, dataset: str | None, out: str | None, pixels: bool, select: tuple[str, ...], ignore: tuple[str, ...],
-    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, report_folder: Path | None,
+    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, report_folder: Path | None, redact: bool,
     against: str | None, listed: bool, how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Check DATASET; with -o, write the samples that pass.
@@ -60,8 +64,11 @@ def validate_command(
         raise ConfigError("DATASET", "found none, expected a dataset folder", "gdp validate --help")
     if fresh and out is None:
         raise ConfigError("--fresh", "found no -o, expected the output folder that is to be started over")
+    if redact and out is None:
+        raise ConfigError("--redact", "found no -o, expected the output folder for the texts without secrets")
     source = source_place(dataset)
-    config = stage.ValidateConfig(pixels, rules.levels(select, ignore, severities), rules.thresholds(thresholds))
+    levels = rules.levels(select, ignore, severities)
+    config = stage.ValidateConfig(pixels, levels, rules.thresholds(thresholds), redact)
     other = None if against is None else Dataset.open(source_place(against))
     if report_folder is not None:
         overview.check(report_folder)
