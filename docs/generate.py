@@ -3,6 +3,7 @@
 - docs/cli.md: the help of every command; docs/checks.md: the table of checks.
 - docs/layouts.md (`layout_page.py`); docs/resolution.md: its tables (`resolution.py`).
 - docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
+- docs/training.md: the table of every key of the training configuration.
 - docs/errors.md: what each kind of error is, and what the proof measured of it.
 - README.md: the file tree, and the output of the first three stages on sample_data.
 """
@@ -17,6 +18,7 @@ import click
 import errors_page
 import layout_page
 import resolution
+import training_keys
 
 from pipeline.cli import main as gdp
 from pipeline.importers import IMPORTERS, REASONS, Option
@@ -152,7 +154,9 @@ def main() -> None:
     (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
     (ROOT / "docs" / "layouts.md").write_text(layout_page.page(), encoding="utf-8")
     (ROOT / "docs" / "resolution.md").write_text(resolution_page(), encoding="utf-8")
-    for page, name, content in (("formats", "formats", formats()), ("reasons", "import", import_reasons())):
+    pages = (("formats", "formats", formats()), ("reasons", "import", import_reasons()),
+             ("training", "keys", training_keys.table()))  # fmt: skip
+    for page, name, content in pages:
         file = ROOT / "docs" / f"{page}.md"
         file.write_text(replaced(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
     page = ROOT / "docs" / "checks.md"

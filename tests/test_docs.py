@@ -66,6 +66,12 @@ def test_the_tables_on_resolution_are_computed() -> None:
     assert generate.resolution_page() == (ROOT / "docs" / "resolution.md").read_text(encoding="utf-8")
 
 
+def test_every_training_key_is_explained() -> None:
+    """docs/training.md holds the table that `make docs` writes of the schema."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert generate.between(page, "keys") == generate.training_keys.table()
+
+
 def test_the_readme_shows_what_the_first_three_stages_print(tmp_path: Path) -> None:
     """The console block of the README starts with the real output on sample_data."""
     shown = generate.between(README, "chain")

@@ -32,6 +32,8 @@ class SftConfig:
 
     num_train_epochs: float = 1.0
     learning_rate: float = 1e-4
+    vision_learning_rate: float | None = None
+    projector_learning_rate: float | None = None
     per_device_train_batch_size: int = 1
     gradient_accumulation_steps: int = 8
     warmup_ratio: float = 0.03
@@ -40,8 +42,11 @@ class SftConfig:
     max_grad_norm: float = 1.0
     optim: Literal["adamw_torch", "adafactor", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = "adamw_torch"
     gradient_checkpointing: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    attn_implementation: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     use_4bit: bool = False
+    use_8bit: bool = False
     max_images_per_sample: int = 8
     max_tokens: int = 16384
     eval_steps: float = 0.1
@@ -58,6 +63,7 @@ class LoraConfig:
     alpha: float = 32.0
     dropout: float = 0.0
     target_modules: tuple[str, ...] = ("llm",)
+    modules_to_save: tuple[str, ...] = ()
     use_rslora: bool = False
     use_dora: bool = False
 
@@ -111,6 +117,8 @@ def _build(defaults: Any, given: dict[str, Any]) -> Any:
             default, value = getattr(defaults, each.name), given[each.name]
             if isinstance(default, tuple) and isinstance(value, str):
                 value = [value]
+            if type(value) is int and "float" in str(each.type):
+                value = float(value)
             values[each.name] = type(default)(value) if isinstance(default, float | int | tuple) else value
     return replace(defaults, **values)
 
@@ -128,9 +136,19 @@ def _check_together(path: Path, config: TrainConfig) -> None:
     if config.sft.eval_steps > 1 and not config.sft.eval_steps.is_integer():
         found = f"found {config.sft.eval_steps}, expected a whole number of steps, or a share below 1"
         raise ConfigError(f"{where}.eval_steps", found)
-    if config.sft.use_4bit and config.sft.precision == "fp16":
+    sft = config.sft
+    if sft.use_4bit and sft.precision == "fp16":
         found = "found fp16 together with use_4bit, expected auto, bf16 or fp32"
         raise ConfigError(f"{where}.precision", found, "leave precision out; auto picks what the GPU has")
+    if sft.use_4bit and sft.use_8bit:
+        raise ConfigError(f"{where}.use_8bit", "found use_4bit and use_8bit, expected one of them")
+    if sft.use_8bit and config.lora.use_dora:
+        found = "found use_dora with use_8bit, expected one of them: DoRA needs the weights' lengths, which 8 bits hide"
+        raise ConfigError(f"{path}: $.training.lora.use_dora", found, "use_4bit goes with use_dora")
+    if sft.attn_implementation == "flash_attention_2" and (sft.precision == "fp32" or sft.device == "cpu"):
+        found = "fp32" if sft.precision == "fp32" else "device: cpu"
+        message = f"found flash_attention_2 with {found}, expected bf16 or fp16 on a GPU"
+        raise ConfigError(f"{where}.attn_implementation", message, "leave it at auto")
 
 
 def _numbers(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], float]]:

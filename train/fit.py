@@ -6,9 +6,10 @@ from typing import Any
 
 from transformers import set_seed
 
-from . import adapter, curve, head, lastgood, model, outcome, rundir, trainer, verify
+from . import adapt, adapter, curve, head, lastgood, model, outcome, rates, rundir, trainer, verify
 from .config import TrainConfig
 from .data import Collator, Examples
+from .gradients import GradientCheck
 from .log import Log
 from .plan import Plan
 from .progress import Progress
@@ -34,6 +35,7 @@ def fit(
     finally:
         progress.clear()
         log.close()
+    adapt.settle(adapted)
     facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
     curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
     trainable, total = adapted.get_nb_trainable_parameters()
@@ -67,7 +69,8 @@ def _train(
     )
     tower = Tower.of(adapted)
     collator = Collator(plan.base.processor, plan.encoder.chatml, once=tower is not None and tower.by_grid)
-    runner = trainer.make(adapted, arguments, examples, collator, log, tower, watch)
+    parts, check = rates.of_parts(config.sft), GradientCheck(log.say)
+    runner = trainer.make(adapted, arguments, examples, collator, log, tower, watch, rates=parts, gradients=check)
     try:
         runner.evaluate()
         runner.train()

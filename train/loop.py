@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from . import model, outcome, rundir, tiny
+from . import hardware, model, outcome, rundir, tiny
 from .config import TrainConfig
 from .fit import fit
 from .plan import make_plan
@@ -21,7 +21,9 @@ def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) 
     progress = Progress(quiet=options.quiet, bar=options.progress)
     if options.model and not Path(options.model).exists():
         progress.say(f"train: no folder {options.model}, asking the hub")
-    precision = model.precision(config.sft, model.device())
+    machine = hardware.of(config.sft)
+    for line in machine.reasons:
+        progress.say(f"train: {line}")
     who = rundir.identity(
         dataset=dataset.manifest.fingerprint,
         model=options.model or tiny.name(dataset.manifest.contract),
@@ -34,7 +36,7 @@ def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) 
     with rundir.taken(out, who, fresh=options.fresh) as stored:
         if stored:
             return outcome.report(stored, out, reused=True, seconds=0.0)
-        plan = make_plan(dataset, out, config, options, precision, progress)
+        plan = make_plan(dataset, out, config, options, machine.precision, progress)
         result = {**fit(dataset, out, config, options, plan, progress), **who}
         rundir.finish(out, result)
     return outcome.report(result, out, reused=False, seconds=time.monotonic() - began)

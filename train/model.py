@@ -1,22 +1,21 @@
 """The base model, frozen, and the LoRA layers on its language model."""
 
 import hashlib
-import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForImageTextToText
 
-from pipeline.exceptions import ConfigError, InputError, MissingExtraError, StageError
+from pipeline.exceptions import InputError
 from pipeline.manifest import Contract
 
-from . import contract, processor, tiny
-from .config import INSTALL_HINT, LoraConfig, SftConfig, TrainConfig
-from .lora import Targets, resolve
+from . import adapt, contract, hardware, processor, quantize, tiny
+from .adapt import add_lora as add_lora
+from .config import SftConfig, TrainConfig
+from .lora import Targets
 from .source import Source
 
 WHOLE = 256 << 20
@@ -118,27 +117,6 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:160] if lines else type(error).__name__
 
 
-def device() -> str:
-    """Return `cuda` where there is one GPU, else `cpu`; raises ConfigError where there are several to choose from."""
-    if not torch.cuda.is_available():
-        return "cpu"
-    if torch.cuda.device_count() > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        message = f"found {torch.cuda.device_count()} GPUs, expected one: training on several is not supported yet"
-        raise ConfigError("gdp train", message, "choose one: CUDA_VISIBLE_DEVICES=0 gdp train …")
-    return "cuda"
-
-
-def precision(sft: SftConfig, where: str) -> str:
-    """Return the number format of the run: bf16, fp16 or fp32."""
-    if where == "cpu":
-        if sft.precision == "fp16":
-            raise ConfigError("training.sft.precision", "found fp16 without a GPU, expected auto, fp32 or bf16")
-        return "fp32" if sft.precision == "auto" else sft.precision
-    if sft.precision != "auto":
-        return sft.precision
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-
-
 def skeleton(base: Base) -> Any:
     """Return the model's modules without weights, to check settings before gigabytes are read."""
     with torch.device("meta"):
@@ -146,35 +124,22 @@ def skeleton(base: Base) -> Any:
 
 
 def targets(base: Base, config: TrainConfig) -> Targets:
-    """Return the layers that LoRA adapts; raises ConfigError for a pattern without a match."""
-    linear = [name for name, module in skeleton(base).named_modules() if isinstance(module, torch.nn.Linear)]
-    chosen = resolve(config.lora.target_modules, linear, "training.lora.target_modules")
-    if config.sft.use_4bit or config.sft.optim in {"adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"}:
-        _require_bitsandbytes("use_4bit" if config.sft.use_4bit else "optim")
-    return chosen
-
-
-def _require_bitsandbytes(key: str) -> None:
-    if importlib.util.find_spec("bitsandbytes") is None:
-        message = "bitsandbytes is not installed, which this setting needs"
-        raise MissingExtraError(f"training.sft.{key}", message, INSTALL_HINT)
+    """Return what learns of the model; raises ConfigError for an entry without a match."""
+    return adapt.targets(skeleton(base), config)
 
 
 def load(base: Base, sft: SftConfig) -> Any:
     """Return the base model with its weights, every parameter frozen, in evaluation mode."""
-    where = device()
-    dtype = DTYPES[precision(sft, where)]
+    machine = hardware.of(sft)
+    dtype = DTYPES[machine.precision]
     options: dict[str, Any] = {"dtype": dtype}
-    if sft.use_4bit:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-            # Full prefixes: a bare "visual" matches nothing, and naming any module drops lm_head from the default.
-            llm_int8_skip_modules=["model.visual", "lm_head"],
-        )
-        options["device_map"] = {"": 0 if where == "cuda" else "cpu"}
+    if machine.attention is not None:
+        options["attn_implementation"] = machine.attention
+    quantised = sft.use_4bit or sft.use_8bit
+    if quantised:
+        linear = [name for name, module in skeleton(base).named_modules() if isinstance(module, torch.nn.Linear)]
+        options["quantization_config"] = quantize.settings(linear, sft, dtype)
+        options["device_map"] = {"": 0 if machine.device == "cuda" else "cpu"}
     try:
         model, info = AutoModelForImageTextToText.from_pretrained(
             base.source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
@@ -194,35 +159,4 @@ def load(base: Base, sft: SftConfig) -> Any:
             module.support_avx512bf16_for_cpu = False
     model.requires_grad_(False)
     model.config.use_cache = False
-    return (model if sft.use_4bit else model.to(where)).eval()
-
-
-def add_lora(model: Any, chosen: Targets, lora: LoraConfig, sft: SftConfig) -> Any:
-    """Return the model with trainable LoRA layers and nothing else trainable; seed torch before, it draws weights."""
-    import peft
-
-    if sft.gradient_checkpointing:
-        # The re-entrant kind loses gradients of layers whose inputs need none, silently.
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    settings = peft.LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=chosen.pattern,
-        use_rslora=lora.use_rslora,
-        use_dora=lora.use_dora,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    adapted = peft.get_peft_model(model, settings)
-    _check_trainable(adapted, chosen)
-    return adapted
-
-
-def _check_trainable(model: Any, chosen: Targets) -> None:
-    """Raise StageError unless exactly the chosen layers learn; peft decides by the same pattern, this counts."""
-    learning = {name.split(".lora_")[0] for name, p in model.named_parameters() if p.requires_grad}
-    expected = {f"base_model.model.{name}" for name in chosen.modules}
-    if learning != expected:
-        odd = sorted(learning ^ expected)[0]
-        raise StageError("LoRA", f"{odd} should learn and does not, or the other way round")
+    return (model if quantised else model.to(machine.device)).eval()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.exceptions import InputError
 
-from . import crosscheck, model, processor, tiny
+from . import crosscheck, describe, model, processor, tiny
 from .config import TrainConfig
 from .data import Encoder, Item, select
 from .lora import Targets
@@ -50,7 +50,8 @@ def make_plan(
         counts = processor.image_tokens(base.processor, item.images, contract)
         crosscheck.check(item.sample_id, item.messages, counts, encoder.chatml, base.processor.chat_template)
     targets = model.targets(base, config)
-    progress.say(f"train: LoRA on {_listed(targets)}")
+    for line in describe.chosen(targets):
+        progress.say(f"train: {line}")
     return Plan(base, encoder, chosen["train"], chosen["val"], refused, targets, precision)
 
 
@@ -58,9 +59,3 @@ def _nothing(dataset: Source, split: str, refused: Counter[str]) -> InputError:
     reasons = ", ".join(f"{count}: {reason}" for reason, count in refused.items())
     hint = "raise max_images_per_sample or max_tokens in the configuration"
     return InputError(str(dataset.path), f"every {split} sample was refused ({reasons})", hint)
-
-
-def _listed(targets: Targets) -> str:
-    """Return the matches, layers of one kind counted together."""
-    kinds = Counter(name.rsplit(".", 1)[1] for name in targets.modules)
-    return f"{len(targets.modules)} layers: " + ", ".join(f"{kind} x{n}" for kind, n in kinds.items())

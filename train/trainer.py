@@ -3,19 +3,22 @@
 import functools
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
+from . import rates as rates_of
 from .config import TrainConfig
+from .gradients import GradientCheck
 from .guards import GuardConfig
 from .log import Log
 from .loss import token_losses
 from .meter import Meter
 from .order import ByLength
+from .parts import Part
 from .tokens import IGNORED
 from .tower import Tower
 from .watch import Watch
@@ -24,12 +27,23 @@ from .watch import Watch
 class WeightedTrainer(Trainer):  # type: ignore[misc]
     """Loss per trained token over the whole accumulated batch; raises GuardStopError where a guard stops the run."""
 
-    def __init__(self, *, watch: Watch, tower: Tower | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        watch: Watch,
+        rates: Mapping[Part, float],
+        gradients: GradientCheck,
+        tower: Tower | None = None,
+        **options: Any,
+    ) -> None:
         # With a loss function Trainer counts the labels of all accumulated batches and leaves the scaling to us; the
         # function itself is never called, because `compute_loss` below is overridden.
         super().__init__(compute_loss_func=_never, **options)
         self.watch = watch
         self.meter = Meter()
+        self._parts = rates
+        self._gradients = gradients
+        self.add_callback(gradients)
         self._tower = tower
         self._batches: list[tuple[list[str], torch.Tensor]] = []
         self._rates: dict[str, float] = {}
@@ -56,6 +70,15 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         loss = losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
         return (loss, outputs) if return_outputs else loss
 
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Return Trainer's own optimizer, with a learning rate for each part that has its own."""
+        new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if new and self._parts:
+            learning = (model or self.model).named_parameters()
+            rates_of.split(optimizer, {id(p): name for name, p in learning}, self._parts)
+        return optimizer
+
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Return the schedule by `rate`: transformers' own warm-up begins with a step at a rate of 0."""
         warmup = int(num_training_steps * self.args.warmup_steps)
@@ -67,6 +90,7 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Do one forward and backward pass, and remember its loss; it is read from the device once a step."""
         self.meter.batch(inputs)
+        self._gradients.saw(inputs)
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         self._batches.append((inputs["sample_ids"], loss))
         return loss
@@ -151,7 +175,7 @@ def arguments(config: TrainConfig, *, folder: str, seed: int, max_steps: int | N
         optim=sft.optim,
         bf16=precision == "bf16",
         fp16=precision == "fp16",
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=sft.device == "cpu" or not torch.cuda.is_available(),
         seed=seed,
         data_seed=seed,
         logging_steps=sft.logging_steps,
@@ -182,6 +206,9 @@ def make(
     log: Log,
     tower: Tower | None = None,
     watch: Watch | None = None,
+    *,
+    rates: Mapping[Part, float] | None = None,
+    gradients: GradientCheck | None = None,
 ) -> Any:
     """Return the trainer for the train and val examples; nothing of it prints but the log.
 
@@ -191,6 +218,8 @@ def make(
     trainer = WeightedTrainer(
         watch=watch,
         tower=tower,
+        rates=rates or {},
+        gradients=gradients or GradientCheck(log.say),
         model=model,
         args=args,
         train_dataset=examples[0],

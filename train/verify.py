@@ -46,7 +46,8 @@ def verify(
     with trained.disable_adapter():
         plain = logits(trained, batch)
     inverted = logits(trained, {**batch, "pixel_values": -batch["pixel_values"]}) if "pixel_values" in batch else None
-    trained.to("meta") if not getattr(trained, "is_loaded_in_4bit", False) else None
+    quantised = any(getattr(trained, f"is_loaded_in_{bits}bit", False) for bits in (4, 8))
+    trained.to("meta") if not quantised else None
     del trained
     gc.collect()
     torch.cuda.empty_cache()

@@ -25,6 +25,7 @@ def test_defaults_are_those_of_the_schema() -> None:
         documented = {key: rule["default"] for key, rule in definitions[name]["properties"].items()}
         if name == "lora":
             documented["target_modules"] = (documented["target_modules"],)
+            documented["modules_to_save"] = tuple(documented["modules_to_save"])
         assert documented == values
 
 

@@ -112,17 +112,13 @@ def test_gradient_checkpointing_gives_the_same_gradients(base: Any, examples: An
     ("entry", "message"),
     [
         ("visual.mlp.fc1", "'visual.mlp.fc1' matches none of the model's"),
-        (
-            r".*visual\.blocks\.\d+\.attn\.qkv",
-            "matches model.visual.blocks.0.attn.qkv, expected layers of the language",
-        ),
         ("all-linear", "matches none"),
         ("lm_head", "matches none"),
         ("(", "which is no regular expression"),
     ],
 )
 def test_bad_targets_are_refused(base: Any, entry: str, message: str) -> None:
-    """Each entry must match, and only in the language model; a good entry beside it does not save it."""
+    """Each entry must match, a bare name in the language model only; a good entry beside it does not save it."""
     config = TrainConfig(lora=LoraConfig(target_modules=("q_proj", entry)))
     with pytest.raises(ConfigError) as caught:
         model.targets(base, config)
