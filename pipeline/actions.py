@@ -22,7 +22,7 @@ MouseButton = Literal["left", "right", "middle"]
 Modifiers = tuple[Literal["alt", "ctrl", "meta", "shift"], ...]
 
 
-class Frame(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Frame(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The coordinate frame that the source used, kept so that its numbers can be regenerated exactly."""
 
     kind: Literal["px", "resized_px", "norm", "grid"]
@@ -32,7 +32,9 @@ class Frame(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     axes: Literal["xy", "yx"] = "xy"
 
 
-class _Action(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="type"):
+class _Action(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="type", gc=False
+):
     """What every action carries beside its own arguments."""
 
     src: str | None = None

@@ -15,7 +15,8 @@ from .fingerprint import Fingerprint
 from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .records import ImageRef, Sample, Split
-from .tables import SCHEMAS, Row, StepRow, sample_from_row, step_from_row
+from .sample_reader import COLUMNS, SampleReader, Unreadable
+from .tables import SCHEMAS, Row, StepRow, step_from_row
 
 if TYPE_CHECKING:
     import polars as pl
@@ -160,12 +161,20 @@ class Dataset:
 
     def shard_samples(self, number: int) -> Iterator[Sample]:
         """Yield the samples of one shard."""
-        for index, row in enumerate(self.rows("samples", number)):
-            try:
-                yield sample_from_row(row)
-            except (msgspec.DecodeError, TypeError) as error:
+        for index, sample in enumerate(self.sample_rows(number)):
+            if isinstance(sample, Unreadable):
                 where = f"{self.path}/samples/{number:05d}.parquet[{index}]"
-                raise InputError(where, f"found {error}, expected a sample") from error
+                raise InputError(where, f"found {sample.error}, expected a sample") from sample.error
+            yield sample
+
+    def sample_rows(self, number: int) -> Iterator[Sample | Unreadable]:
+        """Yield the samples of one shard, and what stands in the place of rows that are none."""
+        reader = SampleReader()
+        for batch in self.batches("samples", number):
+            if missing := set(COLUMNS) - set(batch.schema.names):
+                message = f"found no column {min(missing)}, expected those that this version writes"
+                raise InputError(f"{self.path}/samples/{number:05d}.parquet", message, DAMAGED_HINT)
+            yield from reader.read(batch)
 
     def steps(self, number: int, wanted: Container[str] | None = None) -> Iterator[StepRow]:
         """Yield the recorded steps of one shard, or only those of the wanted trajectories."""

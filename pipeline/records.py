@@ -19,8 +19,11 @@ Name = Annotated[str, Meta(min_length=1)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class _Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Immutable, refuses unknown fields, leaves defaults out when written."""
+class _Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Immutable, refuses unknown fields, leaves defaults out when written.
+
+    Frozen records form no cycles, so the garbage collector skips them: it would take most of the time of reading.
+    """
 
 
 class Screenshot(_Record, frozen=True):

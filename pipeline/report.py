@@ -78,7 +78,12 @@ class StageReport:
     @property
     def exit_code(self) -> int:
         """1 if there is what the run is to fail on, or nothing is left, else 0."""
-        failed = {"error": self.findings > 0, "warning": self.findings + self.flagged > 0, "never": False}
+        whole = self.manifest.details.get("dataset", {})  # findings that are no row's
+        failed = {
+            "error": self.findings + whole.get("error", 0) > 0,
+            "warning": self.findings + self.flagged + sum(whole.get(each, 0) for each in ("error", "warning")) > 0,
+            "never": False,
+        }
         return 1 if failed[self.fail_on] or self.empty else 0
 
     def to_dict(self) -> dict[str, Any]:

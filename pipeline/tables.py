@@ -36,7 +36,7 @@ def _column(name: str, kind: "pa.DataType", *, null: bool = False) -> "pa.Field[
     return pa.field(name, kind, nullable=null)
 
 
-class StepFacts(Struct, frozen=True, omit_defaults=True):
+class StepFacts(Struct, frozen=True, omit_defaults=True, gc=False):
     """A step without its observation, as the column `step` holds it."""
 
     actions: tuple[Action, ...]
@@ -51,7 +51,7 @@ class StepFacts(Struct, frozen=True, omit_defaults=True):
     extra: str | None = None
 
 
-class StepRow(Struct, frozen=True):
+class StepRow(Struct, frozen=True, gc=False):
     """One row of `steps/`: a fact of the recording, and where its stored screenshot is."""
 
     trajectory_id: str

@@ -5,27 +5,40 @@ is then a pure function of its rows: every check on every sample. A finding of a
 sample, one of severity `warning` flags it, one of severity `info` is counted.
 """
 
+import contextlib
+import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from . import layouts, redact
 from .apart import keep_apart
-from .checks import CHECKS, Context, Facts, Finding, Severity, Thresholds, gather
+from .checks import CHECKS, Context, Facts, Finding, Limit, Severity, Thresholds, gather
+from .checks.pictures import Pictures
 from .checks.rules import levels
 from .dataset import Dataset
-from .manifest import Flow
+from .exceptions import ConfigError
+from .manifest import Flow, Shard
 from .place import Place, Where
 from .records import Sample
 from .redact import Names
 from .report import StageReport
-from .shards import ShardResult, ShardWriter, take_over
+from .sample_reader import Unreadable
+from .shards import ShardResult
 from .stage import EXAMPLES, Plan, Running, execute, rehearse
-from .tables import rejected_row, sample_row, to_json
+from .token_count import counter, find_tokenizer, fingerprint
+from .validate_pictures import Seen, look_at_shared
+from .validate_write import refused_row, unreadable_row, write, write_redacted
+
+Finds = Sequence[tuple[str, Callable[[Sample, Context], Iterable[Finding]]]]
+"""Checks by name."""
+PIXELS = frozenset({"image_file", "blank_screen"})
+"""Checks that decode screenshots."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,10 @@ class ValidateConfig:
     """Where they draw the line."""
     redact: bool = False
     """Whether personal data and keys are replaced in what is written."""
+    max_tokens: int | None = None
+    """Tokens of a sample at most."""
+    tokenizer: str | None = None
+    """File, folder or hub id of the tokenizer that counts them."""
 
 
 class ValidateTask(Struct, frozen=True):
@@ -53,6 +70,11 @@ class ValidateTask(Struct, frozen=True):
     thresholds: Thresholds
     facts: Facts
     """What the whole dataset says about this shard's samples."""
+    pictures: Seen
+    """What is known of screenshots that other shards show too."""
+    max_tokens: int | None
+    tokenizer: str | None
+    """The file."""
     fingerprint: str
     """Of the source dataset."""
     names: Names | None = None
@@ -70,10 +92,12 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     out = None if out is None else Place.of(out)
     if out is not None:
         keep_apart(source, out)
+    tokenizer = _tokenizer(config)
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     facts, members = gather(dataset), _members(dataset)
     names = redact.find(dataset) if config.redact else None
+    pictures = look_at_shared(dataset, running) if config.pixels and config.levels.keys() & PIXELS else {}
     tasks = [
         ValidateTask(
             number=number,
@@ -83,11 +107,15 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
             levels=config.levels,
             thresholds=config.thresholds,
             facts=facts.of(members.get(number, frozenset())),
+            pictures=pictures.get(number, ()),
+            max_tokens=config.max_tokens,
+            tokenizer=tokenizer,
             fingerprint=manifest.fingerprint,
             names=names,
         )
         for number in manifest.shard_numbers()
     ]
+    limit = {} if tokenizer is None else {"max_tokens": config.max_tokens, "tokenizer": fingerprint(Path(tokenizer))}
     plan = Plan(
         stage="validate",
         seed=manifest.seed,
@@ -96,13 +124,14 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
             "thresholds": asdict(config.thresholds),
             "pixels": config.pixels,
             "redact": config.redact,
+            **limit,
         },
         input={"kind": "dataset", "stage": manifest.stage, "fingerprint": manifest.fingerprint},
         contract=manifest.contract,
         image=manifest.image,
         slicing=manifest.slicing,
         prompts=manifest.prompts,
-        base=None if names is None else _counted(names),
+        base=_whole(facts, config, names),
     )
     if out is not None:
         return execute(plan, out, tasks, validate_shard, running)
@@ -113,23 +142,39 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
 
 def validate_shard(task: ValidateTask) -> ShardResult:
     """Check the samples of a shard; write those that pass, if there is an output."""
+    with _without_collector():
+        return _checked(task)
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from looking through a shard's records, which form no cycles, again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _checked(task: ValidateTask) -> ShardResult:
     dataset = Dataset.open(task.source)
-    context = Context(
-        dataset=dataset,
-        layout=layouts.get(dataset.manifest.contract.layout),
-        number=task.number,
-        facts=task.facts,
-        thresholds=task.thresholds,
-        pixels=task.pixels,
-    )
-    kept: list[Sample] = []
+    context = _context(task, dataset)
+    flags: dict[int, tuple[str, ...]] = {}
     refused: list[dict[str, Any]] = []
     counts: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
     examples: dict[str, list[str]] = {}
-    flagged = n_samples = 0
-    for index, sample in enumerate(dataset.shard_samples(task.number)):
+    splits: Counter[str] = Counter()
+    n_samples, finds = 0, [(name, CHECKS[name].find) for name in task.levels if CHECKS[name].whole is None]
+    for index, sample in enumerate(dataset.sample_rows(task.number)):
         n_samples += 1
-        found = list(_findings(sample, context, task.levels))
+        if isinstance(sample, Unreadable):
+            refused.append(unreadable_row(task.fingerprint, dataset, task.number, index))
+            counts["error"]["schema"] += 1
+            examples.setdefault("schema", []).append(f"{refused[-1]['sample_id']}: {refused[-1]['message']}")
+            continue
+        found = _findings(sample, context, finds)
         if task.names is not None:
             found = [(name, finding) for name, finding in found if name not in redact.CHECKS]
         for name, finding in found:
@@ -140,31 +185,74 @@ def validate_shard(task: ValidateTask) -> ShardResult:
         wrong = [(name, finding) for name, finding in found if task.levels[name] == "error"]
         if wrong:
             where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id}"
-            refused.append(_refused(task, sample, where, wrong))
+            refused.append(refused_row(task.fingerprint, sample, where, wrong))
             continue
-        flags = tuple(dict.fromkeys(name for name, _ in found if task.levels[name] == "warning"))
-        flagged += bool(flags)
-        kept.append(replace(sample, flags=flags))
+        flags[index] = tuple(dict.fromkeys(name for name, _ in found if task.levels[name] == "warning"))
+        splits[sample.split] += 1
     return ShardResult(
         number=task.number,
-        shards=_written(task, dataset, kept, refused),
-        counts={"samples": Flow(into=n_samples, out=len(kept), rejected=len(refused))},
+        shards=_written(task, dataset, flags, refused),
+        counts={"samples": Flow(into=n_samples, out=len(flags), rejected=len(refused))},
         rejected=dict(Counter(row["code"] for row in refused)),
-        splits=dict(Counter(sample.split for sample in kept)),
+        splits=dict(splits),
         details={
             "errors": dict(counts["error"]),
             "warnings": dict(counts["warning"]),
             "infos": dict(counts["info"]),
-            "flagged": flagged,
+            "flagged": sum(map(bool, flags.values())),
             "examples": examples,
         },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
 
 
-def _counted(names: Names) -> ShardResult:
-    """Return what planning counted, in the form of a shard without rows."""
-    return ShardResult(number=-1, shards=(), counts={}, rejected={}, splits={}, details={"redacted": names.counts})
+def _written(
+    task: ValidateTask, dataset: Dataset, flags: dict[int, tuple[str, ...]], refused: list[dict[str, Any]]
+) -> tuple[Shard, ...]:
+    if task.out is None:
+        return ()
+    out = Place(task.out)
+    if task.names is not None:
+        return write_redacted(dataset, out, task.number, flags, refused, task.names)
+    return write(dataset, out, task.number, flags, refused)
+
+
+def _context(task: ValidateTask, dataset: Dataset) -> Context:
+    contract = dataset.manifest.contract
+    limit = None
+    if task.max_tokens is not None:
+        limit = Limit(task.max_tokens, counter(task.tokenizer, contract.factor))
+    return Context(
+        dataset=dataset,
+        layout=layouts.get(contract.layout),
+        number=task.number,
+        facts=task.facts,
+        thresholds=task.thresholds,
+        pixels=task.pixels,
+        limit=limit,
+        pictures=Pictures(dataset, task.pictures),
+    )
+
+
+def _tokenizer(config: ValidateConfig) -> str | None:
+    """Return the tokenizer's file; raises ConfigError unless limit and tokenizer are both there, or neither."""
+    if (config.max_tokens is None) != (config.tokenizer is None):
+        option = "--max-tokens" if config.tokenizer is None else "--tokenizer"
+        raise ConfigError(option, "found it alone, expected --max-tokens N together with --tokenizer PATH_OR_ID")
+    return None if config.tokenizer is None else str(find_tokenizer(config.tokenizer))
+
+
+def _whole(facts: Facts, config: ValidateConfig, names: Names | None) -> ShardResult:
+    """Return what is wrong with the dataset as a whole, beside what is with its rows, and what planning counted."""
+    details: dict[str, Any] = {"dataset": {}, "examples": {}}
+    if names is not None:
+        details["redacted"] = names.counts
+    for name, severity in config.levels.items():
+        if (whole := CHECKS[name].whole) is not None and (messages := list(whole(facts.tally, config.thresholds))):
+            details.setdefault(f"{severity}s", {})[name] = len(messages)
+            details["dataset"][severity] = details["dataset"].get(severity, 0) + len(messages)
+            details["examples"][name] = messages
+    return ShardResult(number=-1, shards=(), counts={}, rejected={}, splits={}, details=details)
 
 
 def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
@@ -173,56 +261,8 @@ def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
             for number, table in dataset.tables("samples", ["trajectory_id"])}  # fmt: skip
 
 
-def _findings(sample: Sample, context: Context, chosen: dict[str, Severity]) -> Iterator[tuple[str, Finding]]:
-    """Yield what the checks find; what is no sample is asked nothing more."""
-    for name in chosen:
-        found = [(name, finding) for finding in CHECKS[name].find(sample, context)]
-        yield from found
-        if name == "schema" and found:
-            return
-
-
-def _refused(task: ValidateTask, sample: Sample, where: str, wrong: list[tuple[str, Finding]]) -> dict[str, Any]:
-    code, finding = wrong[0]
-    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    place = f"{where} {finding.path}"
-    return rejected_row("validate", task.fingerprint, "sample", code, place, finding.message + more, sample=sample)
-
-
-def _written(
-    task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]
-) -> tuple[Any, ...]:
-    if task.out is None:
-        return ()
-    if task.names is not None:
-        return _write_redacted(task, dataset, kept, refused, task.names)
-    return _write(task, dataset, kept, refused)
-
-
-def _write(task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]]) -> tuple[Any, ...]:
-    out = Place(task.out or "")
-    metadata = {"stage": "validate", "contract": to_json(dataset.manifest.contract)}
-    with ShardWriter(out, task.number, ("samples", "rejected"), metadata) as writer:
-        for sample in kept:
-            writer.write("samples", sample_row(sample))
-        for row in (*dataset.rows("rejected", task.number), *refused):
-            writer.write("rejected", row)
-        shards = writer.commit()
-    return shards + take_over(dataset, out, task.number, ("steps", "images"))
-
-
-def _write_redacted(
-    task: ValidateTask, dataset: Dataset, kept: list[Sample], refused: list[dict[str, Any]], names: Names
-) -> tuple[Any, ...]:
-    """Write the shard without secrets: its samples, its recorded steps, its refused rows; screenshots as they are."""
-    out = Place(task.out or "")
-    metadata = {"stage": "validate", "contract": to_json(dataset.manifest.contract)}
-    with ShardWriter(out, task.number, ("steps", "samples", "rejected"), metadata) as writer:
-        for row in dataset.rows("steps", task.number):
-            writer.write("steps", redact.step_row(row, names))
-        for sample in kept:
-            writer.write("samples", sample_row(redact.sample(sample, dataset.manifest, names)))
-        for row in (*dataset.rows("rejected", task.number), *refused):
-            writer.write("rejected", redact.rejected_row(row, names))
-        shards = writer.commit()
-    return shards + take_over(dataset, out, task.number, ("images",))
+def _findings(sample: Sample, context: Context, finds: Finds) -> list[tuple[str, Finding]]:
+    """Return what the checks find; what is no sample is asked nothing more, by whichever checks were chosen."""
+    if broken := [("schema", finding) for finding in CHECKS["schema"].find(sample, context)]:
+        return broken if any(name == "schema" for name, _ in finds) else []
+    return [(name, finding) for name, find in finds if name != "schema" for finding in find(sample, context)]

@@ -17,7 +17,9 @@ from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
 
 Edit = Callable[[Sample], Sample]
-STRUCTURE = {"schema", "messages", "images", "history", "split", "coordinates", "thought"}
+STRUCTURE = {name for name, check in CHECKS.items() if check.severity == "error"} - {
+    "mojibake", "swapped_axes", "gesture_direction", "false_success",
+}  # fmt: skip
 """Checks that test_validate.py is about; an edited turn is no longer what its messages say."""
 
 
@@ -108,6 +110,8 @@ PLANTED: dict[str, tuple[Edit, ...]] = {
                    lambda sample: replace(sample, goal="Use ghp_abcdefghijklmnopqrstuvwxyz0123456789")),
 }  # fmt: skip
 """Of each defect at least three plantings."""
+THEN_TOO = {"thought_action", "thought_reason"}
+"""What a bare text in the place of a thought may be short of beside the defect."""
 
 
 def _gesture(sample: Sample, words: str, way: str) -> Sample:
@@ -123,7 +127,7 @@ def test_a_planted_defect_is_found_by_its_check_alone(good: Dataset, name: str) 
     sample = next(sample for sample in good.samples() if sample.step_index == 1)
     assert len(PLANTED[name]) >= 3
     for edit in PLANTED[name]:
-        assert complaints(edit(sample), about) == {name}
+        assert complaints(edit(sample), about) - (THEN_TOO - {name}) == {name}
 
 
 def test_people_say_scroll_up_of_a_finger_that_goes_up(good: Dataset) -> None:
@@ -134,7 +138,8 @@ def test_people_say_scroll_up_of_a_finger_that_goes_up(good: Dataset) -> None:
     sample = next(sample for sample in good.samples() if sample.step_index == 1)
     up = (Swipe(start=(0.5, 0.8), end=(0.5, 0.2)),)
     for words, wrong in (("scroll up", set()), ("swipe up", set()), ("swipe down", {"gesture_direction"})):
-        assert complaints(turned(sample, instruction=words, actions=up), about) == wrong, words
+        scrolls = turned(sample, instruction=words, actions=up, thought="I need what is below, so I scroll.")
+        assert complaints(scrolls, about) == wrong, words
 
 
 def test_clean_samples_are_left_alone(good: Dataset) -> None:
@@ -151,7 +156,7 @@ def test_fine_things_that_look_like_defects(good: Dataset) -> None:
     for text in ("The row “打开文件” is the one I need, so I tap it.", "I write to anna@example.com as the task says.",
                  "The meeting on 2026-03-12 09:30 is what I open.", "It costs 1 299 kr and version 1.2.3.4 is out.",
                  "There are 12 files (3 new, 9 old), so I tap on."):  # fmt: skip
-        assert complaints(turned(sample, thought=text), about) == set(), text
+        assert complaints(turned(sample, thought=text), about) - THEN_TOO == set(), text
 
 
 def recorded(tmp_path: Path, *documents: dict[str, Any]) -> tuple[list[Sample], Context]:

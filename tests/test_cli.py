@@ -328,7 +328,7 @@ def test_an_instruction_that_spells_control_tokens(tmp_path: Path) -> None:
     assert build.gdp("slice", tmp_path / "in", "-o", tmp_path / "d", "-q").returncode == 0
     done = build.gdp("validate", tmp_path / "d", "-o", tmp_path / "out")
     assert done.returncode == 1
-    assert re.search(r"error +2 messages: .*control token <\|im_end\|>, expected none", done.stderr)
+    assert re.search(r"error +2 control_token: .*control token <\|im_end\|>, expected none", done.stderr)
     assert list(Dataset.open(tmp_path / "out").samples()) == []
 
 

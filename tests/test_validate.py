@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.checks import CHECKS
+from pipeline.checks.rules import levels
 from pipeline.dataset import Dataset
 from pipeline.layouts import LAYOUTS, render
 from pipeline.policy import Prompts
@@ -108,71 +109,84 @@ CASES: dict[str, tuple[str, str, Edit]] = {
     "empty id": ("schema", 'found ""', lambda s: replace(s, sample_id="")),
     "no messages": ("schema", "found 0 items", lambda s: row(s, messages=[])),
     "no turns": ("schema", "found 0 items", lambda s: row(s, turns="[]")),
-    "weight on a user turn": ("messages", "found trained turns", lambda s: message(s, 1, loss_weight=1.0)),
-    "weight on an earlier answer": ("messages", "found trained turns", lambda s: message(s, 3, loss_weight=1.0)),
-    "no weight at all": ("messages", "found trained turns []", lambda s: message(s, -1, loss_weight=0.0)),
-    "no system turn": ("messages", "found roles user", lambda s: replace(s, messages=s.messages[1:])),
-    "ends with the user": ("messages", "found roles", lambda s: replace(s, messages=s.messages[:-1])),
-    "an image twice": ("messages", "found images [0, 1, 1]",
+    "weight on a user turn": ("trained_turns", "found trained turns", lambda s: message(s, 1, loss_weight=1.0)),
+    "weight on an earlier answer": ("trained_turns", "found trained turns", lambda s: message(s, 3, loss_weight=1.0)),
+    "no weight at all": ("trained_turns", "found trained turns []", lambda s: message(s, -1, loss_weight=0.0)),
+    "no system turn": ("roles", "found roles user", lambda s: replace(s, messages=s.messages[1:])),
+    "ends with the user": ("roles", "found roles", lambda s: replace(s, messages=s.messages[:-1])),
+    "an image twice": ("image_order", "found images [0, 1, 1]",
         lambda s: message(s, -2, content=(Part("image", image=1),))),
-    "an answer of another hand": ("messages", "found another text", lambda s: message(s, -1, content=(TEXT,))),
-    "another history text": ("messages", "found another text", lambda s: message(s, 3, content=(TEXT,))),
-    "empty text": ("messages", "found an empty text", lambda s: message(s, 1, content=(Part("text", text=" \n"),))),
-    "another layout": ("messages", "found 'qwen3-vl', expected 'mai-ui'", lambda s: replace(s, layout="qwen3-vl")),
+    "an answer of another hand": ("rendering", "found another text", lambda s: message(s, -1, content=(TEXT,))),
+    "another history text": ("rendering", "found another text", lambda s: message(s, 3, content=(TEXT,))),
+    "empty text": ("empty_turn", "found an empty text", lambda s: message(s, 1, content=(Part("text", text=" \n"),))),
+    "another layout": ("layout", "found 'qwen3-vl', expected 'mai-ui'", lambda s: replace(s, layout="qwen3-vl")),
     "control token in the thought": (
-        "messages", "found text that spells the control token <|im_end|>",
+        "control_token", "found text that spells the control token <|im_end|>",
         lambda s: last(s, thought="I stop.<|im_end|> Really."),
     ),
     "control token in the goal": (
-        "messages", "found text that spells the control token <|im_start|>",
+        "control_token", "found text that spells the control token <|im_start|>",
         lambda s: rendered(replace(s, goal="Hi<|im_start|>assistant"), *s.turns),
     ),
     "an answer that does not parse": (
-        "messages", "found a thought that spells", lambda s: row(s, turns=sample_row(s)["turns"].replace(
+        "response", "found a thought that spells", lambda s: row(s, turns=sample_row(s)["turns"].replace(
             "so I tap it", "</thinking>")),
     ),
     "two actions": (
-        "messages", "found 2 actions", lambda s: row(s, turns=_doubled(s), target=json.dumps(
+        "response", "found 2 actions", lambda s: row(s, turns=_doubled(s), target=json.dumps(
             {"step_index": 2, "actions": json.loads(_doubled(s))[-1]["actions"]})),
     ),
-    "beside the target": ("coordinates", "found the recorded point [0.2, 0.45]", moved((0.2, 0.45))),
-    "on the target's right edge": ("coordinates", "found the recorded point [0.7, 0.45]", moved((0.7, 0.45))),
-    "off the target on the grid": ("coordinates", "found the rendered point",
+    "beside the target": ("beside_target", "found the recorded point [0.2, 0.45]", moved((0.2, 0.45))),
+    "on the target's right edge": ("beside_target", "found the recorded point [0.7, 0.45]", moved((0.7, 0.45))),
+    "off the target on the grid": ("beside_target", "found the rendered point",
         lambda s: replace(s, target=replace(s.target, bbox=(0.4998, 0.4, 0.5002, 0.5)))),
     "target of another action": (
-        "coordinates", "found other actions",
+        "target", "found other actions",
         lambda s: replace(s, target=replace(s.target, actions=s.turns[0].actions * 2)),
     ),
-    "another step": ("coordinates", "found steps 7, 2 and 2", lambda s: replace(s, step_index=7)),
-    "no such row": ("images", "found a damaged shard", lambda s: ref(s, row=999)),
-    "no such shard": ("images", "found a shard that the manifest does not name", lambda s: ref(s, shard=9)),
-    "another picture": ("images", "found other bytes", lambda s: ref(s, row=1)),
-    "another hash": ("images", "found other bytes", lambda s: ref(s, sha256="0" * 64)),
-    "another width": ("images", "found 352x800 pixels, expected 384x800", lambda s: ref(s, width=384)),
-    "not the processor's size": ("images", "found 353x800, expected 352x800", lambda s: ref(s, width=353)),
-    "a strip": ("images", "found aspect ratio 800:1", lambda s: ref(s, width=1)),
+    "another step": ("target", "found steps 7, 2 and 2", lambda s: replace(s, step_index=7)),
+    "no such row": ("image_file", "found a damaged shard", lambda s: ref(s, row=999)),
+    "no such shard": ("image_file", "found a shard that the manifest does not name", lambda s: ref(s, shard=9)),
+    "another picture": ("image_file", "found other bytes", lambda s: ref(s, row=1)),
+    "another hash": ("image_file", "found other bytes", lambda s: ref(s, sha256="0" * 64)),
+    "another width": ("image_file", "found 352x800 pixels, expected 384x800", lambda s: ref(s, width=384)),
+    "not the processor's size": ("image_size", "found 353x800, expected 352x800", lambda s: ref(s, width=353)),
+    "a strip": ("image_size", "found aspect ratio 800:1", lambda s: ref(s, width=1)),
     "too many": (
-        "images", "found 4 screenshots, expected at most 3",
+        "image_budget", "found 4 screenshots, expected at most 3",
         lambda s: replace(s, images=(*s.images, s.images[0]), messages=_with_image(s)),
     ),
-    "a step is missing": ("history", "found steps [1] before the decision", lambda s: reordered(s, 1, 2)),
-    "steps in another order": ("history", "found steps [1, 0]", lambda s: reordered(s, 1, 0, 2)),
+    "a step is missing": ("history_steps", "found steps [1] before the decision", lambda s: reordered(s, 1, 2)),
+    "steps in another order": ("history_steps", "found steps [1, 0]", lambda s: reordered(s, 1, 0, 2)),
     "the instruction is missing": (
-        "history", "found no user turn with the goal", lambda s: replace(s, goal="Fly away"),
+        "goal", "found no user turn with the goal", lambda s: replace(s, goal="Fly away"),
     ),
     "a screenshot is missing": (
-        "history", "found screenshots on turns [1, 2], expected them on [0, 1, 2]",
+        "history_screens", "found screenshots on turns [1, 2], expected them on [0, 1, 2]",
         lambda s: replace(rendered(s, replace(s.turns[0], image=None), *(
             replace(t, image=t.image - 1) for t in s.turns[1:])), images=s.images[1:]),
     ),
     "no thought": ("thought", "found no thought", lambda s: last(s, thought=None)),
     "a thought of spaces": ("thought", "found no thought", lambda s: last(s, thought=" \n ")),
 }  # fmt: skip
-ALSO = {  # where one wrong thing cannot but show in two checks
-    "another layout": {"messages"},
-    "the instruction is missing": {"messages", "history"},
-    "too many": {"messages", "images"},
-    "empty text": {"messages", "history"},
+RENDERED = {"rendering"}
+ALSO = {  # where one wrong thing cannot but show in several checks
+    "weight on a user turn": RENDERED,
+    "weight on an earlier answer": RENDERED,
+    "no weight at all": RENDERED,
+    "no system turn": RENDERED,
+    "ends with the user": {"rendering", "trained_turns"},
+    "an image twice": RENDERED,
+    "an answer of another hand": {"response"},
+    "empty text": {"goal", "rendering"},
+    "another hash": {"step_screen"},
+    "another width": {"image_tokens", "turn_size"},
+    "not the processor's size": {"image_file", "turn_size"},
+    "a strip": {"image_file", "image_tokens", "turn_size"},
+    "too many": {"image_order", "image_tokens", "rendering"},
+    "a step is missing": {"image_tokens"},
+    "the instruction is missing": RENDERED,
+    "a screenshot is missing": {"image_tokens"},
 }
 
 
@@ -199,11 +213,11 @@ def test_one_wrong_thing_is_found_by_its_check(good: Dataset, tmp_path: Path, ca
     """Only that sample is refused; its row is kept whole, with place and reason."""
     code, found, edit = CASES[case]
     (found_row,) = spoil(tmp_path, good, edit)
-    checks = ALSO.get(case, {code})
+    checks = {code, *ALSO.get(case, ())}
     assert found_row["code"] == min(checks, key=list(CHECKS).index), found_row["message"]
     assert set(Dataset.open(tmp_path / "clean").manifest.details["errors"]) == checks
-    if case not in ALSO:
-        assert found in found_row["message"]
+    (alone,) = build.validated(tmp_path / "bad", levels=levels((code,), (), ())).refused
+    assert found in alone["message"]
     assert ", expected " in found_row["message"]
     written = next(row for n, row in enumerate(build.rows(Dataset.open(tmp_path / "bad"), "samples")) if n == 2)
     kept = json.loads(found_row["row"])
@@ -260,7 +274,7 @@ def test_a_bad_screenshot_refuses_every_sample_that_shows_it(
     showing = {sample.sample_id for sample in good.samples() if any(image.row == 1 for image in sample.images)}
     rows = spoil_image(good, tmp_path, change)
     assert {row["sample_id"] for row in rows} == showing
-    assert {row["code"] for row in rows} == {"images"}
+    assert {row["code"] for row in rows} == {"image_file"}
     assert all(found in row["message"] for row in rows)
 
 
@@ -302,7 +316,7 @@ def test_repeated_ids_are_refused(good: Dataset, tmp_path: Path) -> None:
     """Both of them: nobody can say which is meant."""
     rows = refused(tmp_path, build.edited(good, tmp_path / "bad", lambda samples: [*samples, samples[0]]))
     assert [row["sample_id"] for row in rows] == ["b0/0000", "b0/0000"]
-    assert {row["code"] for row in rows} == {"split"}
+    assert {row["code"] for row in rows} == {"repeated_id"}
     assert "more than once" in rows[0]["message"]
 
 
@@ -315,7 +329,7 @@ def test_an_error_out_of_view_is_refused(good: Dataset, tmp_path: Path) -> None:
         return [rendered(s, *turns) if s is chosen else s for s in samples]
 
     (row,) = refused(tmp_path, build.edited(good, tmp_path / "bad", renamed))
-    assert row["code"] == "history"
+    assert row["code"] == "error_seen"
     assert "without both its screens in view" in row["message"]
 
 
@@ -338,7 +352,7 @@ def test_an_injected_error_has_the_turns_of_its_kind(
         return [rendered(s, *s.turns[: -len(roles)], *tail) if s is chosen else s for s in samples]
 
     rows = refused(tmp_path, build.edited(good, tmp_path / "bad", renamed))
-    assert [row["code"] for row in rows] == ["history"] * (found is not None)
+    assert [row["code"] for row in rows] == ["error_turns"] * (found is not None)
     assert all(str(found) in row["message"] for row in rows)
 
 
@@ -350,14 +364,14 @@ def test_more_wrong_turns_than_the_kind_makes(good: Dataset, tmp_path: Path) -> 
         return [replace(s, error_kind="tap_dead") if s is chosen else s for s in samples]
 
     (row,) = refused(tmp_path, build.edited(good, tmp_path / "bad", renamed))
-    assert row["code"] == "history"
+    assert row["code"] == "error_turns"
     assert "found 2 wrong turns before the correction, expected 1 to 1" in row["message"]
 
 
 def test_the_first_reason_counts_and_the_others_are_told(good: Dataset, tmp_path: Path) -> None:
     """A sample is refused once, however much is wrong with it."""
     (row,) = spoil(tmp_path, good, lambda s: message(last(s, thought=None), 1, loss_weight=1.0))
-    assert row["code"] == "messages"
+    assert row["code"] == "trained_turns"
     assert row["message"].endswith("(and 3 more)")
 
 

@@ -4,60 +4,55 @@ Asked of the recorded elements of the decision's screen; without them nothing is
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from pipeline.actions import Box, Click, LongPress, Point
-from pipeline.crop import elements_in_view
 from pipeline.geometry import contains, inside
 from pipeline.records import Element, Sample
 from pipeline.screen import hit, interactive
 
+from .case import Decision
 from .check import Context, Finding
 
 
 def covered(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield an action whose point another element takes than the one that its box names."""
-    box = sample.target.bbox
-    for path, point, elements in _aimed(sample, context):
-        taker = hit(elements, point)
-        if box is None or taker is None or not contains(box, point):
-            continue
-        apart = not inside(taker.bbox, box) and not inside(box, taker.bbox)
-        if apart:
+    for decision, path, point, elements in _aimed(sample, context):
+        box = decision.target.bbox
+        taker = hit(elements, point) if box is not None and contains(box, point) else None
+        if taker is not None and box is not None and not inside(taker.bbox, box) and not inside(box, taker.bbox):
             yield Finding(path, f"found {_named(taker)} on top at the point, expected the target {_rounded(box)}")
 
 
 def border(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a point so near the border of its target that rounding or a rounded corner may miss it."""
-    box, limits = sample.target.bbox, context.thresholds
-    if box is None:
-        return
-    for path, (x, y), _ in _aimed(sample, context):
-        size = _size(sample)
-        if size is None or not contains(box, (x, y)):
+    limits = context.thresholds
+    for decision, path, (x, y), _ in _aimed(sample, context):
+        box, size = decision.target.bbox, decision.turn.size
+        if box is None or size is None or not contains(box, (x, y)):
             continue
         for near, extent, length in ((min(x - box[0], box[2] - x), box[2] - box[0], size[0]),
                                      (min(y - box[1], box[3] - y), box[3] - box[1], size[1])):  # fmt: skip
             if near * length < limits.border_px and near < limits.border_share * extent:
                 found = f"found the point {near * length:.1f} px from the border of its target"
                 yield Finding(path, f"{found}, expected {limits.border_px:g} px or {limits.border_share:.0%} of it")
-                return
+                break
 
 
 def ambiguous(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a point on two controls of which neither lies within the other."""
-    for path, point, elements in _aimed(sample, context):
+    for _, path, point, elements in _aimed(sample, context):
         there = [e for e in elements if interactive(e) and e.topmost is not False and contains(e.bbox, point)]
-        for number, one in enumerate(there):
-            for other in there[number + 1 :]:
-                if not inside(one.bbox, other.bbox) and not inside(other.bbox, one.bbox):
-                    yield Finding(path, f"found both {_named(one)} and {_named(other)} there, expected one target")
-                    return
+        for one, other in combinations(there, 2):
+            if not inside(one.bbox, other.bbox) and not inside(other.bbox, one.bbox):
+                yield Finding(path, f"found both {_named(one)} and {_named(other)} there, expected one target")
+                break
 
 
 def swapped(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a point that is beside every control, while with x and y exchanged it is on one, or on its target."""
-    for path, (x, y), elements in _aimed(sample, context):
-        box = sample.target.bbox
+    for decision, path, (x, y), elements in _aimed(sample, context):
+        box = decision.target.bbox
         if box is not None:
             wrong = not contains(box, (x, y)) and contains(box, (y, x))
         else:
@@ -67,20 +62,13 @@ def swapped(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(path, f"{found}, expected x first")
 
 
-def _aimed(sample: Sample, context: Context) -> Iterator[tuple[str, Point, Sequence[Element]]]:
-    """Yield each tap of the trained turn with the elements of its screen."""
-    elements: Sequence[Element] | None = None
-    for number, action in enumerate(sample.target.actions):
-        if isinstance(action, Click | LongPress) and action.point is not None:
-            if elements is None:
-                step = context.step(sample.trajectory_id, sample.target.step_index)
-                elements = () if step is None else elements_in_view(sample, step.observation.elements, step.image)
-            yield f"$.target.actions[{number}].point", action.point, elements
-
-
-def _size(sample: Sample) -> tuple[int, int] | None:
-    image = sample.turns[-1].image
-    return None if image is None else (sample.images[image].width, sample.images[image].height)
+def _aimed(sample: Sample, context: Context) -> Iterator[tuple[Decision, str, Point, Sequence[Element]]]:
+    """Yield each tap of the trained turns with its place and the elements of its screen."""
+    for decision in context.case(sample).decisions:
+        for number, action in enumerate(decision.target.actions):
+            if isinstance(action, Click | LongPress) and action.point is not None:
+                path = f"{decision.path}.actions[{number}].point"
+                yield decision, path, action.point, context.elements(sample, decision)
 
 
 def _named(element: Element) -> str:

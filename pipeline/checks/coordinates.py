@@ -1,49 +1,72 @@
-"""The trained actions' points are on the screenshot and, as the model writes them, still inside their targets."""
+"""The trained points: on the screenshot, inside of their targets, and the same ones in record, target and response."""
 
 from collections.abc import Iterator
 
 from pipeline.actions import points, target_point
 from pipeline.geometry import contains
-from pipeline.layouts import GrammarError
-from pipeline.records import Sample, Target, Turn
+from pipeline.records import Sample
 
 from .check import Context, Finding
 
+SLACK = 1e-9
 
-def check(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield targets that are not the trained turns, points outside the screenshot or beside the target's box."""
+
+def targets(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield targets that are not those of the trained turns, in order, the sample's own last."""
     last = sample.turns[-1]
     if not sample.step_index == sample.target.step_index == last.step_index:
         steps = f"{sample.step_index}, {sample.target.step_index} and {last.step_index}"
         yield Finding("$.step_index", f"found steps {steps} in sample, target and trained turn, expected the same")
-    earlier = [turn for turn in sample.turns[:-1] if turn.loss_weight > 0]
+    trained = [turn.step_index for turn in sample.turns[:-1] if turn.loss_weight > 0]
     steps_of = [target.step_index for target in sample.earlier_targets]
-    if steps_of != [turn.step_index for turn in earlier]:
-        trained = [turn.step_index for turn in earlier]
+    if steps_of != trained:
         yield Finding("$.earlier_targets", f"found targets of steps {steps_of}, expected those trained, {trained}")
-        earlier = []
-    for number, (target, turn) in enumerate(zip(sample.earlier_targets, earlier, strict=False)):
-        yield from _target(f"$.earlier_targets[{number}]", target, turn, context)
-    yield from _target("$.target", sample.target, last, context)
+    for decision in context.case(sample).decisions:
+        if decision.target.actions != decision.turn.actions:
+            yield Finding(f"{decision.path}.actions", "found other actions than the trained turn's, expected those")
 
 
-def _target(path: str, target: Target, trained: Turn, context: Context) -> Iterator[Finding]:
-    if target.actions != trained.actions:
-        yield Finding(f"{path}.actions", "found other actions than the trained turn's, expected those")
-    for number, action in enumerate(target.actions):
-        for x, y in points(action):
-            if not (0 <= x <= 1 and 0 <= y <= 1):
-                yield Finding(f"{path}.actions[{number}]", f"found point [{x}, {y}], expected fractions from 0 to 1")
-    box = target.bbox
-    if box is None or context.layout.refuse(trained) is not None:
-        return
-    try:
-        reply = context.layout.parse(context.layout.response(trained), trained.size)
-    except GrammarError:
-        return  # the check of the messages says so
-    for name, point in (("recorded", target_point(target.actions[0])), ("rendered", target_point(reply.action))):
-        if point is not None and not contains(box, point):
-            shown = [round(value, 4) for value in point]
-            corners = [round(value, 4) for value in box]
-            yield Finding(path, f"found the {name} point {shown} beside its target {corners}, expected it inside")
-            return
+def off_screen(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield points and boxes that are not on the screenshot, and boxes without an area."""
+    for decision in context.case(sample).decisions:
+        for number, action in enumerate(decision.target.actions):
+            for x, y in points(action):
+                if not (0 <= x <= 1 and 0 <= y <= 1):
+                    path = f"{decision.path}.actions[{number}]"
+                    yield Finding(path, f"found point [{x}, {y}], expected fractions from 0 to 1")
+        box = decision.target.bbox
+        if box is not None and not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+            yield Finding(f"{decision.path}.bbox", f"found box {list(box)}, expected [x1, y1, x2, y2] with an area")
+
+
+def inside(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield points beside the box of the element that they aim at, as recorded or as the response rounds them."""
+    for decision in context.case(sample).decisions:
+        box = decision.target.bbox
+        if box is None or not (box[0] < box[2] and box[1] < box[3]):
+            continue
+        reply = context.speech.of(decision.turn).read.reply
+        rendered = None if reply is None else target_point(reply.action)
+        for name, point in (("recorded", target_point(decision.target.actions[0])), ("rendered", rendered)):
+            if point is not None and not contains(box, point):
+                shown, corners = [round(value, 4) for value in point], [round(value, 4) for value in box]
+                said = f"found the {name} point {shown} beside its target {corners}, expected it inside"
+                yield Finding(decision.path, said)
+                break
+
+
+def off_grid(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield trained responses, as they are stored, whose point is not the recorded one on the layout's grid."""
+    for _, decision, text in context.answers(sample):
+        point = target_point(decision.target.actions[0])
+        scale = context.layout.scale
+        span = decision.turn.size if scale is None else (scale, scale)
+        reply = context.speech.read(text, decision.turn).reply
+        if point is None or span is None or reply is None or type(reply.action) is not type(decision.target.actions[0]):
+            continue  # a scroll may be told as the path of a finger, which starts elsewhere
+        said = target_point(reply.action)
+        if said is not None and any(
+            abs(a - b) * length > 1 + SLACK for a, b, length in zip(said, point, span, strict=True)
+        ):
+            shown, recorded = [round(value, 4) for value in said], [round(value, 4) for value in point]
+            yield Finding(decision.path, f"found {shown} in the response for the point {recorded}, expected it there")

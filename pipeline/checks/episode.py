@@ -1,12 +1,12 @@
 """The recording behind the sample: does it go in circles, does it end, was it a success, is it there twice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pipeline.actions import Terminate
 from pipeline.records import Sample
-from pipeline.tables import StepRow
 
 from .check import Context, Finding
+from .screens import quiet
 
 LOOP = 3
 """The same action on the same screen so often is no longer a decision."""
@@ -14,23 +14,41 @@ LOOP = 3
 
 def loop(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a decision that repeats itself: the third same action on the same screen, or A B A B."""
-    index = sample.step_index
-    keys = [_key(step) for step in context.steps(sample.trajectory_id)[: index + 1]]
-    if len(keys) <= index or keys[index] is None:
-        return
-    times = keys.count(keys[index])
-    if times >= LOOP:
-        yield Finding("$.target", f"found the same action on the same screen for the {times}. time, expected progress")
-    elif (
-        index >= LOOP and keys[index - 3 : index - 1] == keys[index - 1 : index + 1] and keys[index] != keys[index - 1]
-    ):
-        yield Finding("$.target", "found two steps that repeat the two before them, expected progress")
+    keys = context.keys(sample.trajectory_id)
+    for decision in context.case(sample).decisions:
+        index = decision.target.step_index
+        if index >= len(keys) or keys[index] is None:
+            continue
+        times = keys[: index + 1].count(keys[index])
+        said = f"found the same action on the same screen for the {times}. time, expected progress"
+        if times >= LOOP:
+            yield Finding(decision.path, said)
+        elif (
+            index >= LOOP
+            and keys[index - 3 : index - 1] == keys[index - 1 : index + 1]
+            and keys[index] != keys[index - 1]
+        ):
+            yield Finding(decision.path, "found two steps that repeat the two before them, expected progress")
+
+
+def no_progress(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a decision on a screenshot that several actions before it, which should have changed it, left as it was."""
+    steps = context.steps(sample.trajectory_id)
+    for decision in context.case(sample).decisions:
+        index, most = decision.target.step_index, context.thresholds.steps_without_change
+        if index < most or index >= len(steps) or most == 0:
+            continue
+        run = steps[index - most : index + 1]
+        pictures = {step.image.sha256 if step.image is not None else None for step in run}
+        idle = any(step.facts is None or any(map(quiet, step.facts.actions)) for step in run)
+        if len(pictures) == 1 and None not in pictures and not idle:
+            yield Finding(decision.path, f"found the screenshot of {most} steps before, expected some progress")
 
 
 def no_end(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield the last decision of a recording that does not end by saying so."""
-    steps = _decisions(context.steps(sample.trajectory_id))
-    if steps and sample.step_index == len(steps) - 1:
+    steps = [step for step in context.steps(sample.trajectory_id)[-2:] if step.facts is not None]
+    if steps and sample.step_index == steps[-1].step_index:
         facts = steps[-1].facts
         if facts is not None and not any(isinstance(action, Terminate) for action in facts.actions):
             yield Finding("$.target", "found a last step that does not end the task, expected a terminate")
@@ -38,34 +56,39 @@ def no_end(sample: Sample, context: Context) -> Iterator[Finding]:
 
 def failed(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a decision of a recording that failed although it claims success."""
-    outcome = context.outcome(sample.trajectory_id)
-    if outcome != "failure":
+    if context.outcome(sample.trajectory_id) != "failure":
         return
-    claims = any(isinstance(action, Terminate) and action.status == "success" for action in sample.target.actions)
-    if claims:
-        yield Finding("$.target", "found a success claimed in a recording that failed, expected no such lesson")
+    for decision in context.case(sample).decisions:
+        actions = decision.target.actions
+        if any(isinstance(action, Terminate) and action.status == "success" for action in actions):
+            said = "found a success claimed in a recording that failed, expected no such lesson"
+            yield Finding(decision.path, said)
 
 
 def duplicate(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield the first decision of a recording that is there twice: same screens, same actions."""
     other = context.facts.duplicates.get(sample.trajectory_id)
-    if other is not None and sample.step_index == 0:
+    if other is not None and _first(sample, context):
         yield Finding("$.trajectory_id", f"found the screens and actions of {other!r} again, expected each once")
+
+
+def near_duplicate(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield the first decision of a recording whose screens and actions are nearly those of another one."""
+    other = context.facts.near_duplicates.get(sample.trajectory_id)
+    if other is not None and _first(sample, context):
+        yield Finding("$.trajectory_id", f"found nearly the screens and actions of {other!r}, expected each once")
 
 
 def contradiction(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a decision that another recording makes differently on the same screen for the same goal."""
-    other = context.facts.contradictions.get((sample.trajectory_id, sample.step_index))
-    if other is not None and sample.origin == "clean":
-        yield Finding("$.target", f"found another action than {other} takes on this screen for this goal, expected one")
+    if sample.origin != "clean":
+        return
+    for decision in context.case(sample).decisions:
+        other = context.facts.contradictions.get((sample.trajectory_id, decision.target.step_index))
+        if other is not None:
+            said = f"found another action than {other} takes on this screen for this goal, expected one"
+            yield Finding(decision.path, said)
 
 
-def _decisions(steps: Sequence[StepRow]) -> list[StepRow]:
-    return [step for step in steps if step.facts is not None]
-
-
-def _key(step: StepRow) -> object:
-    """Return what makes two steps the same: the stored screen and what was done on it."""
-    if step.image is None or step.facts is None:
-        return None
-    return step.image.sha256, step.facts.actions
+def _first(sample: Sample, context: Context) -> bool:
+    return context.case(sample).decisions[0].target.step_index == 0

@@ -25,16 +25,16 @@ _SAID: dict[str, tuple[tuple[re.Pattern[str], Direction], ...]] = {
 
 def contradicted(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a gesture that goes the other way than its instruction says."""
-    turn = sample.turns[-1]
-    action = turn.actions[0]
-    content = _content(action)
-    if content is None or not turn.instruction:
-        return
-    verb, way = ("scroll", content) if isinstance(action, Scroll) else ("swipe", OPPOSITE[content])
-    said = {each for pattern, each in _SAID[verb] if pattern.search(turn.instruction)}
-    if said == {OPPOSITE[way]}:
-        path = f"$.turns[{len(sample.turns) - 1}]"
-        yield Finding(path, f"found a {verb} {way}, expected {said.pop()} as {turn.instruction[:60]!r} says")
+    for decision in context.case(sample).decisions:
+        action, words = decision.turn.actions[0], decision.turn.instruction
+        content = _content(action)
+        if content is None or not words:
+            continue
+        verb, way = ("scroll", content) if isinstance(action, Scroll) else ("swipe", OPPOSITE[content])
+        said = {each for pattern, each in _SAID[verb] if pattern.search(words)}
+        if said == {OPPOSITE[way]}:
+            found = f"found a {verb} {way}, expected {said.pop()} as {words[:60]!r} says"
+            yield Finding(decision.turn_path, found)
 
 
 def _content(action: object) -> Direction | None:

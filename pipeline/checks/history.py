@@ -2,43 +2,27 @@
 
 from collections.abc import Iterator
 
+from pipeline.actions import Scroll
 from pipeline.compose import SCREENSHOTS, STEPS
-from pipeline.errors import KINDS, ErrorKind
+from pipeline.errors import KINDS
 from pipeline.layouts import visible_turns
-from pipeline.records import Sample
+from pipeline.records import Sample, Turn
+from pipeline.tables import StepRow
 
 from .check import Context, Finding
+from .screens import own_turns
 
 
-def check(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield missing steps, a missing instruction, screenshots that the policy would show or drop differently."""
-    kind = KINDS.get(sample.error_kind or "")
-    injects = kind is not None and not kind.replaces  # turns that no recording has at this place
-    own = _own_turns(sample) if injects else 1
-    yield from _steps(sample, context, own, injects=injects)
-    texts = [part.text or "" for message in sample.messages if message.role == "user" for part in message.content]
-    if not any(sample.goal in text for text in texts):
-        yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
-    shown = [position for position, turn in enumerate(sample.turns) if turn.image is not None]
-    expected = _visible(sample, context)
-    if shown != expected:
-        yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {expected}")
-    if sample.origin == "error_correction" and (kind is None or kind.depth):
-        wrong = [position for position, turn in enumerate(sample.turns) if turn.role == "error"]
-        if not wrong or not {wrong[-1], min(wrong[-1] + 1, len(sample.turns) - 1), len(sample.turns) - 1} <= set(shown):
-            yield Finding("$.turns", "found an error without both its screens in view, expected to see what it did")
-    if kind is not None and injects:
-        yield from _injected(sample, kind, own)
-
-
-def _steps(sample: Sample, context: Context, own: int, *, injects: bool) -> Iterator[Finding]:
+def steps(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield gaps in the steps before the decision, and steps that are missing although policy and budget keep them."""
+    injected = own_turns(sample)
+    own = injected or 1
     past = [turn.step_index for turn in sample.turns[:-own]]
     first = past[0] if past else sample.turns[-own].step_index
     if past != list(range(first, first + len(past))):
         yield Finding("$.turns", f"found steps {past} before the decision, expected all from {first} on, in order")
     decision = sample.turns[-1].step_index
-    if not injects and decision != first + len(past):
+    if not injected and decision != first + len(past):
         yield Finding("$.turns", f"found a decision at step {decision}, expected {first + len(past)}, the one after")
     slicing, window = context.manifest.slicing, _span(sample, "window")
     if slicing.mode == "window" and window is None:
@@ -53,6 +37,67 @@ def _steps(sample: Sample, context: Context, own: int, *, injects: bool) -> Iter
         yield Finding(f"$.provenance.{STEPS}", f"found {said!r} where {told} of {full} are told, expected what is true")
     elif told != full and said is None:
         yield Finding("$.turns", f"found steps {past} before the decision, {told} of them its history, expected {full}")
+
+
+def goal(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a conversation that does not say what is to be done."""
+    texts = (part.text or "" for message in sample.messages if message.role == "user" for part in message.content)
+    if not sample.goal.strip() or not any(sample.goal in text for text in texts):
+        yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
+
+
+def screens(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield screenshots that the policy would show or drop differently."""
+    shown = [position for position, turn in enumerate(sample.turns) if turn.image is not None]
+    expected = _visible(sample, context)
+    if shown != expected:
+        yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {expected}")
+
+
+def error_seen(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a correction whose error is out of sight, before it or after it."""
+    kind = KINDS.get(sample.error_kind or "")
+    if sample.origin == "error_correction" and (kind is None or kind.depth):
+        last = len(sample.turns) - 1
+        shown = {position for position, turn in enumerate(sample.turns) if turn.image is not None}
+        wrong = [position for position, turn in enumerate(sample.turns) if turn.role == "error"]
+        if not wrong or not {wrong[-1], min(wrong[-1] + 1, last), last} <= shown:
+            yield Finding("$.turns", "found an error without both its screens in view, expected to see what it did")
+
+
+def error_turns(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield turns of an injected error that are not what its kind makes."""
+    kind, own = KINDS.get(sample.error_kind or ""), own_turns(sample)
+    if kind is None or not own:
+        return
+    *before, last = sample.turns[-own:]
+    wrong = sum(turn.role == "error" for turn in before)
+    if wrong > kind.depth or (kind.depth and not wrong):
+        yield Finding("$.turns", f"found {wrong} wrong turns before the correction, expected 1 to {kind.depth}")
+    if last.role != ("recovery" if kind.depth else "normal"):
+        yield Finding("$.turns", f"found a decision of the role {last.role!r} after an injected error")
+
+
+def recorded(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield earlier turns that do something else than the recording did at their step."""
+    rows = context.steps(sample.trajectory_id)
+    untouched = len(sample.turns) - max(own_turns(sample), 1)
+    for number, turn in enumerate(sample.turns[:untouched]):
+        if turn.loss_weight == 0 and turn.step_index < len(rows) and not _same(turn, rows[turn.step_index]):
+            said = f"found another action than the recorded one of step {turn.step_index}, expected what was done"
+            yield Finding(f"$.turns[{number}].actions", said)
+
+
+def _same(turn: Turn, row: StepRow) -> bool:
+    if row.facts is None:
+        return False
+    done = row.facts.actions
+    if turn.actions == done:
+        return True
+    return len(done) == len(turn.actions) and all(
+        one == other or (isinstance(one, Scroll) and isinstance(other, Scroll) and one.direction == other.direction)
+        for one, other in zip(turn.actions, done, strict=True)
+    )  # scrolls are told in screenfuls, whatever they were recorded in
 
 
 def _span(sample: Sample, entry: str) -> tuple[int, int] | None:
@@ -73,19 +118,3 @@ def _visible(sample: Sample, context: Context) -> list[int]:
     if slicing.max_tokens is not None and fewer.isdecimal() and full.isdecimal() and int(fewer) < int(full) <= most:
         most = max(1, int(fewer))
     return showing[-most:]
-
-
-def _own_turns(sample: Sample) -> int:
-    """Return how many of the last turns belong to the error and its correction."""
-    told = sample.provenance.get("turns", "2")
-    return min(max(int(told), 1), len(sample.turns)) if told.isdecimal() else 2
-
-
-def _injected(sample: Sample, kind: ErrorKind, own: int) -> Iterator[Finding]:
-    """Yield turns of an injected error that are not what its kind makes."""
-    *before, last = sample.turns[-own:]
-    wrong = sum(turn.role == "error" for turn in before)
-    if wrong > kind.depth or (kind.depth and not wrong):
-        yield Finding("$.turns", f"found {wrong} wrong turns before the correction, expected 1 to {kind.depth}")
-    if last.role != ("recovery" if kind.depth else "normal"):
-        yield Finding("$.turns", f"found a decision of the role {last.role!r} after an injected error")

@@ -1,73 +1,76 @@
-"""Each screenshot exists, decodes whole, has the recorded size and hash, and keeps the resolution contract."""
+"""Screenshots as files and sizes: whole, as recorded, of the resolution contract and within its budget."""
 
-import hashlib
 from collections.abc import Iterator
 
-from pipeline.exceptions import InputError
 from pipeline.geometry import smart_resize
-from pipeline.images import ImageProblem, decode
 from pipeline.records import ImageRef, Sample
 
 from .check import Context, Finding
 
 
-def check(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield what is wrong with the sample's screenshots; each stored one is decoded once a shard."""
-    contract = context.manifest.contract
+def contract(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield sizes that the model's processor would change, and so the coordinates with them."""
     for number, ref in enumerate(sample.images):
-        path = f"$.images[{number}]"
-        try:
-            expected = smart_resize(
-                ref.width,
-                ref.height,
-                factor=contract.factor,
-                min_pixels=contract.min_pixels,
-                max_pixels=contract.max_pixels,
-            )
-        except ValueError as error:
-            yield Finding(path, f"found {error}")
+        size = (ref.width, ref.height)
+        if size not in context.sizes:
+            context.sizes[size] = _resized(ref, context)
+        if (problem := context.sizes[size]) is not None:
+            yield Finding(f"$.images[{number}]", problem)
+
+
+def budget(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield screenshots that are larger than the contract allows, and more of them than the policy shows."""
+    agreed = context.manifest.contract
+    for number, ref in enumerate(sample.images):
+        if ref.width * ref.height > agreed.max_pixels:
+            said = f"found {ref.width}x{ref.height}, expected at most {agreed.max_pixels} pixels"
+            yield Finding(f"$.images[{number}]", said)
+        if agreed.max_dim is not None and max(ref.width, ref.height) > agreed.max_dim:
+            said = f"found {ref.width}x{ref.height}, expected at most {agreed.max_dim} a side"
+            yield Finding(f"$.images[{number}]", said)
+    most = agreed.history.image_window
+    if len(sample.images) > most:
+        yield Finding("$.images", f"found {len(sample.images)} screenshots, expected at most {most}")
+
+
+def decodes(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield screenshots that are not there, not whole, or not what is recorded of them."""
+    if context.pixels:
+        for number, ref in enumerate(sample.images):
+            if (problem := context.pictures.problem(ref)) is not None:
+                yield Finding(f"$.images[{number}]", problem)
+
+
+def blank(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield decisions on a screenshot of one colour: nobody could have taken them for a reason that it shows."""
+    if not context.pixels:
+        return
+    for decision in context.case(sample).decisions:
+        if decision.turn.image is None or decision.turn.image >= len(sample.images):
             continue
-        if expected != (ref.width, ref.height):
-            size = f"{expected[0]}x{expected[1]}"
-            yield Finding(
-                path, f"found {ref.width}x{ref.height}, expected {size} as the model's processor would make it"
-            )
-        if contract.max_dim is not None and max(ref.width, ref.height) > contract.max_dim:
-            yield Finding(path, f"found {ref.width}x{ref.height}, expected at most {contract.max_dim} a side")
-        if context.pixels and (problem := _problem(ref, context)) is not None:
-            yield Finding(path, problem)
-    if len(sample.images) > contract.history.image_window:
-        message = f"found {len(sample.images)} screenshots, expected at most {contract.history.image_window}"
-        yield Finding("$.images", message)
+        if context.pictures.blank(sample.images[decision.turn.image]) and not decision.waits:
+            said = "found a screenshot of a single colour, expected something to act on"
+            yield Finding(f"$.images[{decision.turn.image}]", said)
 
 
-def marked(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield screenshots into whose pixels the recorder painted marks, as the recording says of them."""
-    for turn in sample.turns:
-        step = None if turn.image is None else context.step(sample.trajectory_id, turn.step_index)
-        if step is not None and step.observation.image.marked:
-            yield Finding(
-                f"$.images[{turn.image}]",
-                f"found marks painted into the screenshot of step {turn.step_index}, expected none",
-            )
+def size_of_turn(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield turns whose size, to which pixel coordinates refer, is not that of the screenshot that they show."""
+    for number, turn in enumerate(sample.turns):
+        if turn.image is not None and turn.size is not None and turn.image < len(sample.images):
+            ref = sample.images[turn.image]
+            if turn.size != (ref.width, ref.height):
+                said = f"found {turn.size[0]}x{turn.size[1]} beside a screenshot of {ref.width}x{ref.height}"
+                yield Finding(f"$.turns[{number}].size", f"{said}, expected the same")
 
 
-def _problem(ref: ImageRef, context: Context) -> str | None:
-    if ref not in context.pictures:
-        context.pictures[ref] = _look(ref, context)
-    return context.pictures[ref]
-
-
-def _look(ref: ImageRef, context: Context) -> str | None:
+def _resized(ref: ImageRef, context: Context) -> str | None:
+    agreed = context.manifest.contract
+    limits = {"factor": agreed.factor, "min_pixels": agreed.min_pixels, "max_pixels": agreed.max_pixels}
     try:
-        data = context.dataset.image(ref)
-        if hashlib.sha256(data).hexdigest() != ref.sha256:
-            return f"found other bytes than the recorded sha256 {ref.sha256[:12]}…, expected those"
-        picture = decode(data)
-    except InputError as error:
-        return f"{error.where}: {error.message}"
-    except ImageProblem as problem:
-        return problem.message
-    if picture.size != (ref.width, ref.height):
-        return f"found {picture.width}x{picture.height} pixels, expected {ref.width}x{ref.height} as recorded"
-    return None
+        expected = smart_resize(ref.width, ref.height, **limits)
+    except ValueError as error:
+        return f"found {error}"
+    if expected == (ref.width, ref.height):
+        return None
+    size = f"{expected[0]}x{expected[1]}"
+    return f"found {ref.width}x{ref.height}, expected {size} as the model's processor would make it"

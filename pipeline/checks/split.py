@@ -7,9 +7,23 @@ from pipeline.records import Sample
 from .check import Context, Finding
 
 
-def check(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield the sample if its id repeats, or if it is on the val side of a leak; the train side may stay."""
-    if sample.sample_id in context.repeated:
+def repeated_id(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield every sample whose id others have too: nobody can say which is meant."""
+    if sample.sample_id in context.facts.repeated:
         yield Finding("$.sample_id", f"found {sample.sample_id!r} more than once, expected ids of their own")
-    if sample.split == "val" and (leak := context.leaking.get(sample.trajectory_id)) is not None:
-        yield Finding("$.split", f"found {leak} in train and val, expected one side")
+
+
+def leak(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield the sample if it is on the val side of a leak; the train side may stay."""
+    if sample.split == "val" and (what := context.facts.leaking.get(sample.trajectory_id)) is not None:
+        yield Finding("$.split", f"found {what} in train and val, expected one side")
+
+
+def seen_in_train(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a val decision that train has too: nearly the same screenshot, the same action, nearly the same goal."""
+    if sample.split != "val":
+        return
+    for decision in context.case(sample).decisions:
+        other = context.facts.seen.get((sample.trajectory_id, decision.target.step_index))
+        if other is not None:
+            yield Finding(decision.path, f"found the screen and the action of {other} in train, expected others")

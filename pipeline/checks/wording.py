@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pipeline.describe import language
 from pipeline.records import Sample
 
 from .check import Context, Finding
+from .phrases import sentences
 
 _COORDINATES = re.compile(
     r"[\[(（]\s*\d{1,4}(?:\.\d+)?\s*[,，]\s*\d{1,4}(?:\.\d+)?\s*[\])）]"  # a pair in brackets
@@ -17,48 +19,86 @@ _MARKS = re.compile(
     r"|\b(?:ground[- ]truth|annotat(?:ed|ion)|labelled|synthetic|injected)\b|红圈|红框|红色圆圈|标注|边界框",
     re.IGNORECASE,
 )
+_HINTS = ("circle", "box", "dot", "marker", "rectangle", "marks", "-of-mark", "of mark", "truth", "annotat", "labelled",
+          "synthetic", "injected", "红", "标注", "边界框")  # fmt: skip
+"""One of them stands in all that `_MARKS` finds: thoughts without any, nearly all, are done with quickly."""
 _WORD = re.compile(r"[\u3400-\u9fff]|\w+")
 
 
 def length(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that is too short to be a reason or longer than a model should ever think."""
-    thought, limits = _thought(sample), context.thresholds
-    words = len(_WORD.findall(thought))
-    if thought and not limits.thought_words_min <= words <= limits.thought_words_max:
-        band = f"{limits.thought_words_min} to {limits.thought_words_max}"
-        yield Finding(_path(sample), f"found a thought of {words} words, expected {band}")
+    limits = context.thresholds
+    for path, thought in _thoughts(sample, context):
+        words = _words(thought)
+        if not limits.thought_words_min <= words <= limits.thought_words_max:
+            band = f"{limits.thought_words_min} to {limits.thought_words_max}"
+            yield Finding(path, f"found a thought of {words} words, expected {band}")
 
 
 def tongue(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought in another language than the goal's; names on the screen, in quotes, are left out."""
-    thought = re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", _thought(sample))
-    if len(_WORD.findall(thought)) >= context.thresholds.thought_words_min and language(thought) != sample.lang:
-        yield Finding(_path(sample), f"found a thought in {language(thought)}, expected {sample.lang} as the goal")
+    for path, thought in _thoughts(sample, context):
+        words, spoken = _spoken(thought)
+        if words >= context.thresholds.thought_words_min and spoken != sample.lang:
+            yield Finding(path, f"found a thought in {spoken}, expected {sample.lang} as the goal")
 
 
 def coordinates(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that recites coordinates, which no screen shows."""
-    if found := _COORDINATES.search(_thought(sample)):
-        yield Finding(_path(sample), f"found the coordinates {found[0]!r}, expected words about what is seen")
+    for path, thought in _thoughts(sample, context):
+        if found := _first(_COORDINATES, thought):
+            yield Finding(path, f"found the coordinates {found!r}, expected words about what is seen")
 
 
 def marks(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that speaks of marks or labels, which the model will not see when it acts."""
-    if found := _MARKS.search(_thought(sample)):
-        yield Finding(_path(sample), f"found {found[0]!r}, expected words about what the agent sees")
+    for path, thought in _thoughts(sample, context):
+        lower = thought.casefold()
+        if any(hint in lower for hint in _HINTS) and (found := _first(_MARKS, thought)):
+            yield Finding(path, f"found {found!r}, expected words about what the agent sees")
 
 
 def repeated(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that too many decisions share to the letter."""
-    times = context.facts.thoughts.get(_thought(sample), 1)
-    if times > context.thresholds.thought_repeats:
-        most = context.thresholds.thought_repeats
-        yield Finding(_path(sample), f"found the same thought on {times} steps, expected it on {most} at most")
+    most = context.thresholds.thought_repeats
+    for path, thought in _thoughts(sample, context):
+        if (times := context.facts.thoughts.get(thought, 1)) > most:
+            yield Finding(path, f"found the same thought on {times} steps, expected it on {most} at most")
 
 
-def _thought(sample: Sample) -> str:
-    return sample.turns[-1].thought or ""
+def habit(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a thought with a sentence that too many decisions of the dataset say."""
+    if not context.facts.sentences:
+        return
+    for path, thought in _thoughts(sample, context):
+        for sentence in sentences(thought):
+            share = context.facts.sentences.get(sentence, 0.0)
+            if share > context.thresholds.sentence_share:
+                most = f"{context.thresholds.sentence_share:.0%}"
+                yield Finding(path, f"found {sentence[:60]!r} in {share:.0%} of the thoughts, expected {most} at most")
+                break
 
 
-def _path(sample: Sample) -> str:
-    return f"$.turns[{len(sample.turns) - 1}].thought"
+def _thoughts(sample: Sample, context: Context) -> Iterator[tuple[str, str]]:
+    """Yield the thoughts of the trained turns, each with its place."""
+    for decision in context.case(sample).decisions:
+        if decision.turn.thought:
+            yield f"{decision.turn_path}.thought", decision.turn.thought
+
+
+@lru_cache(maxsize=4096)
+def _words(thought: str) -> int:
+    return len(_WORD.findall(thought))
+
+
+@lru_cache(maxsize=4096)
+def _spoken(thought: str) -> tuple[int, str]:
+    """Return how many words a thought has outside of quotes, and in which language they are."""
+    plain = re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", thought)
+    return len(_WORD.findall(plain)), language(plain)
+
+
+@lru_cache(maxsize=8192)
+def _first(pattern: re.Pattern[str], thought: str) -> str | None:
+    found = pattern.search(thought)
+    return None if found is None else found[0]

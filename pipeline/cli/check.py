@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE", help="YAML file that sets thresholds.")
 @click.option(
+    "--max-tokens", type=click.IntRange(1), metavar="N", help="Tokens of a sample at most, screenshots included."
+)
+@click.option(
+    "--tokenizer", metavar="PATH_OR_ID", help="With --max-tokens: tokenizer.json, model folder or hub id that counts."
+)
+@click.option(
     "--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True,
     help="What makes the exit code 1.",
 )  # fmt: skip
@@ -43,8 +49,9 @@ if TYPE_CHECKING:
 @shared_options
 def validate_command(
     *, dataset: str | None, out: str | None, pixels: bool, select: tuple[str, ...], ignore: tuple[str, ...],
-    severities: tuple[str, ...], thresholds: Path | None, fail_on: str, report_folder: Path | None, redact: bool,
-    against: str | None, listed: bool, how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool,
+    severities: tuple[str, ...], thresholds: Path | None, max_tokens: int | None, tokenizer: str | None,
+    fail_on: str, report_folder: Path | None, redact: bool, against: str | None, listed: bool, how: "Running",
+    fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Check DATASET; with -o, write the samples that pass.
 
@@ -68,7 +75,8 @@ def validate_command(
         raise ConfigError("--redact", "found no -o, expected the output folder for the texts without secrets")
     source = source_place(dataset)
     levels = rules.levels(select, ignore, severities)
-    config = stage.ValidateConfig(pixels, levels, rules.thresholds(thresholds), redact)
+    limits = rules.thresholds(thresholds)
+    config = stage.ValidateConfig(pixels, levels, limits, redact, max_tokens, tokenizer)
     other = None if against is None else Dataset.open(source_place(against))
     if report_folder is not None:
         overview.check(report_folder)

@@ -6,7 +6,8 @@ screenshot as the model sees it) and `{apps}` (a JSON list) are filled in; all o
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from pipeline.exceptions import ConfigError
 from pipeline.policy import History, Prompts
@@ -21,13 +22,20 @@ PLACES = ("goal", "progress", "width", "height", "apps")
 """What a prompt may name in braces; other braces are text."""
 
 
-def render(layout: Layout, history: History, prompts: Prompts, goal: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
+Say = Callable[[Turn, bool], tuple[Part, ...]]
+"""Returns a turn's response as parts, with its thought or without."""
+
+
+def render(
+    layout: Layout, history: History, prompts: Prompts, goal: str, turns: Sequence[Turn], say: Say | None = None
+) -> tuple[Message, ...]:
     """Return the conversation up to and including the last turn's response.
 
     The window is the turns from the first one that shows its screenshot on; what is before it is told as the policy
     says, with what came back since; the other replies stand in the turn that they precede. Every turn that is said as a
-    call (`spoken`) must be one that the layout accepts.
+    call (`spoken`) must be one that the layout accepts. `say` is for who renders a turn often and remembers responses.
     """
+    say = say or (lambda turn, thought: layout.parts(turn, thought=thought))
     first = _window(turns)
     before, window = turns[:first], turns[first:]
     told = layout.told(before, window[0].inbound, history.summary_source) if history.summary_source else ""
@@ -42,14 +50,14 @@ def render(layout: Layout, history: History, prompts: Prompts, goal: str, turns:
     if history.older == "assistant_turns":
         for turn in before:
             messages += [text_message("user", layout.reply(reply)) for reply in turn.inbound]
-            messages.append(Message("assistant", layout.parts(turn, thought=history.keep_thought == "all")))
+            messages.append(Message("assistant", say(turn, history.keep_thought == "all")))
     for position, turn in enumerate(window):
         texts = opening if position == 0 else []
         if position > 0 or not history.summary_source:
             texts = [*texts, *((Part("text", text=layout.reply(reply)),) for reply in turn.inbound)]
         messages += _user_turns(history, texts, turn.image)
         thought = turn.loss_weight > 0 or position == len(window) - 1 or history.keep_thought != "none"
-        messages.append(Message("assistant", layout.parts(turn, thought=thought), turn.loss_weight))
+        messages.append(Message("assistant", say(turn, thought), turn.loss_weight))
     return tuple(messages)
 
 
@@ -95,7 +103,16 @@ def fill(template: str, words: Mapping[str, str]) -> str:
     >>> fill("{goal} {x}", {"goal": "{apps}", "apps": "A"})
     '{apps} {x}'
     """
-    return _PLACE.sub(lambda match: words[match[1]] if match[1] in words else match[0], template)
+    pieces = _pieces(template)
+    if len(pieces) == 1:
+        return template
+    return "".join(words.get(piece, f"{{{piece}}}") if n % 2 else piece for n, piece in enumerate(pieces))
+
+
+@lru_cache(maxsize=64)
+def _pieces(template: str) -> tuple[str, ...]:
+    """Return texts and names of places in turn: a template stands in every sample."""
+    return tuple(_PLACE.split(template))
 
 
 def check(layout: Layout, prompts: Prompts) -> None:

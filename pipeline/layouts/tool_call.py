@@ -86,7 +86,7 @@ class ToolCallLayout(Layout):
     def json(self, turn: Turn) -> list[str]:
         """Return the call as JSON text; a text for each where there are several."""
         calls = ({"name": self.tool, "arguments": arguments} for arguments in self._arguments(turn))
-        return [json.dumps(call, ensure_ascii=False) for call in calls]
+        return [dumps(call) for call in calls]
 
     def told(
         self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
@@ -162,8 +162,8 @@ def _texts(arguments: Mapping[str, Any]) -> list[str]:
 def loads(text: str, what: str, expected: str) -> Any:
     """Return what the JSON text says; raises GrammarError for what JSON does not know or leaves open."""
     try:
-        value = json.loads(text, object_pairs_hook=_once)
-        json.dumps(value, ensure_ascii=False).encode()
+        value = _DECODER.decode(text)
+        dumps(value).encode()
     except (ValueError, RecursionError) as error:  # ValueError: also numbers too long, and half of a character pair
         raise GrammarError(f"found {what} that is no JSON ({error}), expected {expected}") from error
     return value
@@ -173,6 +173,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value := dict(pairs)) != len(pairs):
         raise ValueError("a name stands there twice")
     return value
+
+
+dumps = json.JSONEncoder(ensure_ascii=False).encode
+"""What `json.dumps` does, without making an encoder for each text."""
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def between(text: str) -> list[str]:

@@ -1,0 +1,59 @@
+"""Sentences that thoughts of the dataset say over and over: a model learns to say them, whatever it sees."""
+
+import re
+from collections import Counter
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+
+from pipeline.dataset import Dataset
+
+SHARE = 0.05
+"""Of all decisions; below it a sentence is not looked at any more (`Thresholds.sentence_share` may be higher)."""
+TIMES = 12
+"""A sentence said less often is nobody's habit."""
+WORDS = 4
+"""Words of a sentence at least: "Done." may be said."""
+
+_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+_WORD = re.compile(r"[\u3400-\u9fff]|\w+")
+
+
+class _Thought(Struct):
+    thought: str | None = None
+
+
+def sentences(thought: str) -> list[str]:
+    """Return the sentences of a thought that are long enough to be a habit."""
+    found = (" ".join(each.split()) for each in _END.split(thought))
+    return [each for each in found if len(_WORD.findall(each)) >= WORDS]
+
+
+class Phrases:
+    """Counts sentences."""
+
+    def __init__(self) -> None:
+        self._found: Counter[str] = Counter()
+        self._decisions = 0
+
+    def add(self, thought: str) -> None:
+        """Count the sentences of a decision's thought, each once."""
+        self._decisions += 1
+        self._found.update(set(sentences(thought)))
+
+    def finish(self, dataset: Dataset) -> dict[str, float]:
+        """Return the over-represented sentences and their shares, the corrections' thoughts counted too."""
+        turns = msgspec.json.Decoder(list[_Thought])
+        for _, table in dataset.tables("samples", ["origin", "turns"]):
+            made = table.filter(pc.equal(table["origin"], pa.scalar("error_correction")))
+            for text in made["turns"].to_pylist():
+                try:
+                    thought = turns.decode(text or "")[-1].thought
+                except (msgspec.DecodeError, IndexError):
+                    continue  # the check of the schema says so
+                if thought:
+                    self.add(thought)
+        shares = {each: times / self._decisions for each, times in self._found.items() if times >= TIMES}
+        return {each: share for each, share in shares.items() if share >= SHARE}

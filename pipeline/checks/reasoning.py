@@ -1,0 +1,189 @@
+"""What the trained thought says, against what is done: its reason, its action, its target, and what it claims was done.
+
+Only clear contradictions count. Words in quotes are names on the screen; "the button" and its like name nothing.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from pipeline.actions import (
+    Action,
+    Answer,
+    AskUser,
+    Button,
+    Click,
+    Drag,
+    Key,
+    LongPress,
+    OpenApp,
+    Scroll,
+    Swipe,
+    Terminate,
+    Type,
+    Wait,
+)
+from pipeline.records import Element, Sample
+from pipeline.screen import hit, interactive, label
+
+from .case import Decision
+from .check import Context, Finding
+
+_REASON = re.compile(
+    r"\b(?:so|because|since|to|need|needs|want|must|should|therefore|thus|hence|next|then|first|before|after|now|let's"
+    r"|still|already|is (?:what|where|the one)|done|finished|complete[ds]?|will|can|goal|task|looking|find|check)\b"
+    r"|因为|所以|因此|需要|为了|应该|先|再|接下来|然后|现在|已经|还|完成|任务|目标|要|就|以便|从而|可以|想",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"“([^”]{1,80})”|\"([^\"]{1,80})\"|「([^」]{1,80})」|'([^']{2,80})'(?!\w)")
+_SAID: dict[str, re.Pattern[str]] = {
+    "tap": re.compile(r"\b(?:tap|click|press|select|choose|open|hit|toggle|check|tick)(?:ing|s)?\b|点|按|选|打开|勾",
+                      re.IGNORECASE),
+    "type": re.compile(r"\b(?:typ(?:e|ing|es)|enter(?:ing|s)?|inputs?|fill(?:ing)? in|writ(?:e|ing))\b|输入|填|写",
+                       re.IGNORECASE),
+    "scroll": re.compile(r"\b(?:scroll|swip|flick|drag|slid)\w*|滚动|滑|拖|翻", re.IGNORECASE),
+    "wait": re.compile(r"\bwait(?:ing|s)?\b|\bload(?:ing|s)?\b|等", re.IGNORECASE),
+    "back": re.compile(r"\b(?:go|going|gets?|return|navigat\w+|press\w*) (?:back|home|to)\b|\breturn\w*\b|返回|回到|退",
+                       re.IGNORECASE),
+    "finish": re.compile(r"\b(?:done|finish\w*|complet\w*|end|accomplish\w*|fulfil\w*|terminat\w*|stop|answer\w*)\b"
+                         r"|完成|结束|回答|做完|停", re.IGNORECASE),
+}  # fmt: skip
+"""Words for what somebody is about to do; `tap` is what any of the others may be done by."""
+_INTENT = re.compile(
+    r"\b(?:I(?:'ll| will| should| need to| have to| must|'m going to)?|let me)\s+(?:now |then |just |first )?"
+    r"(tap|click|type|enter|scroll|swipe|wait|go back)\b"
+    r"|(?:我|就|来|先|现在|接下来|所以)(?:需要|要|应该|会)?(点击|输入|滚动|滑动|等待|返回)",
+    re.IGNORECASE,
+)
+_FAMILY = {
+    "tap": "tap", "click": "tap", "type": "type", "enter": "type", "scroll": "scroll", "swipe": "scroll",
+    "wait": "wait", "go back": "back",
+    "点击": "tap", "输入": "type", "滚动": "scroll", "滑动": "scroll", "等待": "wait", "返回": "back",
+}  # fmt: skip
+_DONE = re.compile(
+    r"\bI(?:'ve| have)? (?:already |just )?(typed|entered|scrolled|swiped)\b|我(?:已经|刚刚|刚)(输入|滚动|滑动)",
+    re.IGNORECASE,
+)
+_STEP = re.compile(r"\b(?:in|at|after|since) step (\d{1,3})\b|第\s*(\d{1,3})\s*步(?:中|时|里|之后|以后)", re.IGNORECASE)
+
+
+def reason(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a thought that names neither what it aims at nor why."""
+    for decision, thought in _thoughts(sample, context):
+        if _reasons(thought) or _QUOTED.search(thought):
+            continue
+        named = _label(decision, sample, context)
+        if named is None or _squeezed(named) not in _squeezed(thought):
+            path = f"{decision.turn_path}.thought"
+            yield Finding(path, "found a thought that names neither target nor reason, expected one of them")
+
+
+def action(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a thought that announces another kind of action than is taken, and none that it could be."""
+    for decision, thought in _thoughts(sample, context):
+        announced = _announced(thought)
+        taken = _families(decision.turn.actions)
+        if not taken or not announced or announced[-1] in taken:
+            continue
+        if any(_SAID[family].search(thought) for family in taken if family in _SAID):
+            continue
+        path = f"{decision.turn_path}.thought"
+        kind = type(decision.turn.actions[0]).__struct_config__.tag
+        yield Finding(path, f"found a thought that announces to {announced[-1]} before a {kind}, expected what is done")
+
+
+def target(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a thought that names another control of the screen than the one that is tapped, and not that one."""
+    for decision, thought in _thoughts(sample, context):
+        names = _quoted(thought)
+        if not names or not isinstance(decision.turn.actions[0], Click | LongPress):
+            continue
+        named = _label(decision, sample, context)
+        if named is None or _squeezed(named) in _squeezed(thought) or any(_akin(name, named) for name in names):
+            continue
+        elements = context.elements(sample, decision)
+        others = {_squeezed(e.text or "") for e in elements if interactive(e) and e.text}
+        wrong = [name for name in names if _squeezed(name) in others]
+        if wrong and wrong[-1] == names[-1]:
+            path = f"{decision.turn_path}.thought"
+            yield Finding(path, f"found a thought about {wrong[-1][:40]!r} before a tap on {named[:40]!r}, expected it")
+
+
+def claims(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a thought that says of earlier steps what none of them did."""
+    for decision, thought in _thoughts(sample, context):
+        path = f"{decision.turn_path}.thought"
+        for found in _STEP.finditer(thought):
+            if int(found[1] or found[2]) > decision.turn.step_index + 1:
+                yield Finding(path, f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one")
+        done = _DONE.search(thought)
+        if done is None or sample.turns[0].step_index > 0:
+            continue
+        family = {"typed": "type", "entered": "type", "输入": "type"}.get((done[1] or done[2]).lower(), "scroll")
+        if family not in {each for turn in sample.turns[: decision.number] for each in _families(turn.actions)}:
+            yield Finding(path, f"found {done[0]!r} though no earlier step did, expected what the history shows")
+
+
+def _thoughts(sample: Sample, context: Context) -> Iterator[tuple[Decision, str]]:
+    for decision in context.case(sample).decisions:
+        if decision.turn.thought and context.layout.thinks:
+            yield decision, decision.turn.thought
+
+
+def _label(decision: Decision, sample: Sample, context: Context) -> str | None:
+    """Return what a person would call the tapped element, None where nothing is known of it."""
+    point = getattr(decision.turn.actions[0], "point", None)
+    if point is None:
+        return None
+    elements: Sequence[Element] = context.elements(sample, decision)
+    element = hit(elements, point)
+    return None if element is None else label(elements, element)
+
+
+def _families(actions: tuple[Action, ...]) -> set[str]:
+    """Return the words' families that an action is spoken of in; none where anything may be said."""
+    found: set[str] = set()
+    for each in actions:
+        match each:
+            case Click() | LongPress() | OpenApp():
+                found.add("tap")
+            case Type():
+                found.add("type")
+            case Scroll() | Swipe() | Drag():
+                found.add("scroll")
+            case Wait():
+                found.add("wait")
+            case Button(name="back" | "home"):
+                found.add("back")
+            case Terminate() | Answer() | AskUser():
+                found.add("finish")
+            case Key() | _:
+                return set()
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _reasons(thought: str) -> bool:
+    return _REASON.search(thought) is not None
+
+
+@lru_cache(maxsize=4096)
+def _announced(thought: str) -> tuple[str, ...]:
+    """Return the families of what the thought says is done next, in order; names in quotes say nothing."""
+    plain = _QUOTED.sub("", thought)
+    return tuple(_FAMILY[(found[1] or found[2]).lower()] for found in _INTENT.finditer(plain))
+
+
+@lru_cache(maxsize=4096)
+def _quoted(thought: str) -> tuple[str, ...]:
+    return tuple(next(filter(None, groups)) for groups in _QUOTED.findall(thought))
+
+
+def _akin(name: str, other: str) -> bool:
+    one, two = _squeezed(name), _squeezed(other)
+    return bool(one) and (one in two or two in one)
+
+
+@lru_cache(maxsize=8192)
+def _squeezed(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())

@@ -1,0 +1,34 @@
+"""The messages say what the turns say: rendered again they are the same, and each response reads back as one call."""
+
+from collections.abc import Iterator
+
+from pipeline.layouts import render
+from pipeline.records import Sample
+
+from .check import Context, Finding
+
+
+def rendering(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield messages that are not what the layout makes of the turns; turns that it cannot say are `response`'s."""
+    manifest, speech = context.manifest, context.speech
+    if any(each.refused for each in context.case(sample).spoken):
+        return
+    rendered = render(
+        context.layout, manifest.contract.history, manifest.prompts, sample.goal, sample.turns, speech.say
+    )
+    if rendered != sample.messages:
+        place = next((n for n, (a, b) in enumerate(zip(rendered, sample.messages, strict=False)) if a != b),
+                     min(len(rendered), len(sample.messages)))  # fmt: skip
+        yield Finding(f"$.messages[{place}]", "found another text than the turns render to, expected the same")
+
+
+def response(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield responses that are not exactly one answer in the layout's grammar; trained ones as they are stored."""
+    said = context.case(sample).spoken
+    for number, each in enumerate(said, start=len(sample.turns) - len(said)):
+        if (reason := each.read.misread) is not None:
+            yield Finding(f"$.turns[{number}]", reason)
+            return
+    for number, decision, text in context.answers(sample):
+        if (reason := context.speech.read(text, decision.turn).misread) is not None:
+            yield Finding(f"$.messages[{number}]", reason)

@@ -1,0 +1,100 @@
+"""What a layout makes of a turn, worked out once: a recorded turn stands in every sample after it."""
+
+from collections.abc import Hashable, Iterable
+from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pipeline.layouts import GrammarError, Layout, Reply
+from pipeline.records import Part, Turn
+
+
+class Read(Struct, frozen=True):
+    """A response taken apart."""
+
+    reply: Reply | None
+    """None where the response does not parse."""
+    misread: str | None
+    """Why it is not exactly what the layout would write for what it says; None if it is."""
+
+
+class Spoken:
+    """One turn, whatever of its screenshot is shown and whether it is trained."""
+
+    def __init__(self, speech: "Speech", turn: Turn) -> None:
+        self._speech = speech
+        self.turn = turn
+        self._parts: dict[bool, tuple[Part, ...]] = {}
+
+    def parts(self, thought: bool) -> tuple[Part, ...]:
+        """Return the response as the layout writes it."""
+        if thought not in self._parts:
+            self._parts[thought] = self._speech.layout.parts(self.turn, thought=thought)
+        return self._parts[thought]
+
+    @cached_property
+    def refused(self) -> str | None:
+        """Why the layout cannot express the turn, None if it can."""
+        return self._speech.layout.refuse(self.turn)
+
+    @cached_property
+    def read(self) -> Read:
+        """The response as it reads back."""
+        if self.refused is not None:
+            return Read(None, self.refused)
+        return self._speech.read(text_of(self.parts(True)), self.turn)
+
+
+class Speech:
+    """The turns and responses of a shard as its layout says and reads them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._known: dict[int, tuple[Turn, Spoken]] = {}  # by identity; the turn beside it keeps its id taken
+        self._said: dict[Hashable, list[Spoken]] = {}
+        self._read: dict[tuple[str, tuple[int, int] | None], Read] = {}
+
+    def of(self, turn: Turn) -> Spoken:
+        """Return what is known of a turn."""
+        known = self._known.get(id(turn))
+        if known is None:
+            known = self._known[id(turn)] = (turn, self._find(turn))
+        return known[1]
+
+    def _find(self, turn: Turn) -> Spoken:
+        """Return what is known of an equal turn, whatever of its screenshot is shown and whether it is trained."""
+        key = (turn.step_index, turn.size, turn.thought, turn.instruction)  # actions take long to hash
+        candidates = self._said.setdefault(key, [])
+        for spoken in candidates:
+            other = spoken.turn
+            if other.actions == turn.actions and other.inbound == turn.inbound and other.role == turn.role:
+                return spoken
+        candidates.append(Spoken(self, replace(turn, image=None, loss_weight=0.0)))
+        return candidates[-1]
+
+    def say(self, turn: Turn, thought: bool) -> tuple[Part, ...]:
+        """Return the turn's response as parts."""
+        return self.of(turn).parts(thought)
+
+    def read(self, text: str, turn: Turn) -> Read:
+        """Take a response to the turn's screenshot apart."""
+        key = (text, turn.size)
+        if key not in self._read:
+            self._read[key] = self._take_apart(text, turn)
+        return self._read[key]
+
+    def _take_apart(self, text: str, turn: Turn) -> Read:
+        try:
+            reply = self.layout.parse(text, turn.size)
+        except GrammarError as error:
+            return Read(None, f"{error} (the response does not parse)")
+        again = replace(turn, actions=reply.actions, thought=reply.thought, instruction=reply.instruction)
+        if self.layout.response(again) != text:
+            return Read(reply, "found a response that reads back differently, expected the same")
+        return Read(reply, None)
+
+
+def text_of(parts: Iterable[Part]) -> str:
+    """Return what a response says, its control tokens spelled out."""
+    return "".join([part.text or "" for part in parts])

@@ -1,0 +1,17 @@
+"""How long a sample is for the model, counted with its own tokenizer."""
+
+from collections.abc import Iterator
+
+from pipeline.records import Sample
+
+from .check import Context, Finding
+
+
+def too_long(sample: Sample, context: Context) -> Iterator[Finding]:
+    """Yield a sample of more tokens than `--max-tokens`; silent where no limit is given."""
+    limit = context.limit
+    if limit is None:
+        return
+    tokens = limit.count.sample(sample.messages, sample.images)
+    if tokens > limit.most:
+        yield Finding("$.messages", f"found {tokens} tokens, expected at most {limit.most}")
