@@ -13,11 +13,12 @@ from pipeline.exceptions import InputError, StageError
 from pipeline.manifest import Contract
 from pipeline.records import ImageRef, Message
 
+from . import frame as frames
 from .packed import Packed
 from .pictures import Pictures
-from .processor import image_tokens
 from .source import Source
-from .tokens import IGNORED, ChatML, Encoded, encode
+from .template import Template
+from .tokens import IGNORED, ChatML, Encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 """What the pipeline stores; Pillow's other decoders stay closed."""
@@ -52,12 +53,22 @@ class Encoder:
     def __init__(self, processor: Any, contract: Contract, name: str) -> None:
         self.processor = processor
         self.contract = contract
-        self.chatml = ChatML.of(processor.tokenizer, name)
+        self.frame = frames.of(processor, name)
+
+    @property
+    def chatml(self) -> ChatML:
+        """The frame of a ChatML family."""
+        assert isinstance(self.frame, ChatML)
+        return self.frame
 
     def tokens(self, item: Item) -> tuple[Encoded, list[int]]:
         """Return the item's tokens, and the number of tokens of each picture."""
-        counts = image_tokens(self.processor, item.images, self.contract)
-        return encode(item.sample_id, item.messages, counts, self.chatml), counts
+        counts = frames.image_tokens(self.frame, self.processor, item.images, self.contract)
+        return frames.encode(self.frame, item.sample_id, item.messages, item.images, counts), counts
+
+    def check(self, item: Item) -> None:
+        """Raise StageError where another way to the item's tokens and labels comes to others."""
+        frames.check(self.frame, self.processor, item.sample_id, item.messages, item.images, self.contract)
 
 
 class Examples(torch.utils.data.Dataset[Example]):
@@ -135,22 +146,26 @@ class Collator:
     B samples, L tokens of the longest, P patches of all pictures, I pictures: input_ids, attention_mask,
     mm_token_type_ids, labels, weights [B, L]; pixel_values [P, channels x frames x patch x patch];
     image_grid_thw [I, 3] in patches; sample_ids, a list of B. With `once`, pixel_values hold each different picture
-    once, and `pictures` says which are shown: then the model needs `Tower.showing`.
+    once, and `pictures` says which are shown: then the model needs `Tower.showing`. Other families than Qwen-VL's name
+    and shape what they take of pictures as their processors do.
     """
 
-    def __init__(self, processor: Any, chatml: ChatML, *, once: bool = False) -> None:
+    def __init__(self, processor: Any, frame: frames.Frame, *, once: bool = False) -> None:
         self._once = once
         self._pictures = processor.image_processor
-        self._pad = int(processor.tokenizer.pad_token_id)
-        self._image_pad = chatml.image_pad
+        tokenizer = processor.tokenizer
+        self.pad = int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
+        self._frame = frame
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return the batch."""
+        self._check_pads(examples)
         ids = [torch.tensor(example.encoded.input_ids) for example in examples]
+        shown = torch.tensor(sorted(self._frame.picture_ids))
         batch: dict[str, Any] = {
-            "input_ids": _padded(ids, self._pad),
+            "input_ids": _padded(ids, self.pad),
             "attention_mask": _padded([torch.ones_like(row) for row in ids], 0),
-            "mm_token_type_ids": _padded([(row == self._image_pad).long() for row in ids], 0),
+            **{key: _padded([torch.isin(row, shown).long() for row in ids], 0) for key in self._frame.types},
             "labels": _padded([torch.tensor(example.encoded.labels) for example in examples], IGNORED),
             "weights": _padded([torch.tensor(example.encoded.weights) for example in examples], 0.0),
             "sample_ids": [example.sample_id for example in examples],
@@ -163,12 +178,23 @@ class Collator:
         """Return what the model sees of the examples."""
         pictures = [picture for example in examples for picture in example.pictures]
         counts = [count for example in examples for count in example.image_tokens]
+        if isinstance(self._frame, Template):
+            each = [example.pictures for example in examples]
+            return frames.seen(self._frame, each, [example.image_tokens for example in examples])
         if not self._once:
             return self._patches(pictures, counts)
         shown = Pictures.of(key for example in examples for key in example.hashes)
         seen = self._patches([pictures[place] for place in shown.first], [counts[place] for place in shown.first])
         grids = seen["image_grid_thw"][list(shown.shown)]
         return {"pixel_values": seen["pixel_values"], "image_grid_thw": grids, "pictures": shown}
+
+    def _check_pads(self, examples: Sequence[Example]) -> None:
+        """Raise StageError, naming the sample, unless it holds as many image tokens as its pictures have features."""
+        for example in examples:
+            found, expected = example.encoded.input_ids.count(self._frame.image_pad), sum(example.image_tokens)
+            if found != expected:
+                message = f"its tokens hold {found} image tokens, its pictures {expected}"
+                raise StageError(example.sample_id, message)
 
     def _patches(self, pictures: list[Image.Image], expected: list[int]) -> dict[str, torch.Tensor]:
         # `image_tokens` proved that resizing would change nothing, so it is left out: stored pixels are seen pixels.

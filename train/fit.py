@@ -41,7 +41,7 @@ def fit(
     trainable, total = adapted.get_nb_trainable_parameters()
     adapter.save(adapted, plan, out / "adapter", facts)
     progress.say("train: checking the saved adapter")
-    batch = Collator(plan.base.processor, plan.encoder.chatml)([examples[1][0]])
+    batch = Collator(plan.base.processor, plan.encoder.frame)([examples[1][0]])
     found = verify.verify(adapted, batch, out / "adapter", lambda: model.load(plan.base, config.sft), plan.precision)
     return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
 
@@ -68,7 +68,7 @@ def _train(
         precision=plan.precision,
     )
     tower = Tower.of(adapted)
-    collator = Collator(plan.base.processor, plan.encoder.chatml, once=tower is not None and tower.by_grid)
+    collator = Collator(plan.base.processor, plan.encoder.frame, once=tower is not None and tower.by_grid)
     parts, check = rates.of_parts(config.sft), GradientCheck(log.say)
     runner = trainer.make(adapted, arguments, examples, collator, log, tower, watch, rates=parts, gradients=check)
     try:

@@ -1,8 +1,8 @@
 """What a model answers to a sample: greedily, from the very tokens that training puts before the trained turn.
 
-Batches are padded on the left, so that every answer begins at the same place. The answer ends at `<|im_end|>`. Nothing
-random is drawn, and modules get their training mode back: a run that looks at its answers trains exactly as one that
-does not.
+Batches are padded on the left, so that every answer begins at the same place. The answer ends at the first token that
+ends a turn. Nothing random is drawn, and modules get their training mode back: a run that looks at its answers trains
+exactly as one that does not.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from .data import Collator, Encoder, Example, Item, decode
 from .source import Source
-from .tokens import Encoded
+from .tokens import IGNORED, Encoded
 
 SLACK = 1.5
 """An answer may be this many times as long as the longest recorded one, and `ROOM` tokens longer."""
@@ -32,14 +32,12 @@ class Answer:
     """Whether it was cut off before it ended."""
 
 
-def prompt_length(encoded: Encoded, encoder: Encoder) -> int:
-    """Return how many of a sample's tokens stand before its last turn's own: its header is the last of them.
-
-    Only control tokens open turns (no text can, see `tokens`), so the last `<|im_start|>` opens the last turn.
-    """
-    ids, chatml = encoded.input_ids, encoder.chatml
-    start = len(ids) - 1 - ids[::-1].index(chatml.im_start)
-    return start + 1 + len(chatml.text_ids("assistant\n"))
+def prompt_length(encoded: Encoded) -> int:
+    """Return how many of a sample's tokens stand before its last turn's own: those after it are all trained."""
+    trained = [place for place, label in enumerate(encoded.labels) if label != IGNORED]
+    return next(
+        place for place, before in zip(trained[::-1], [*trained[-2::-1], -1], strict=True) if before != place - 1
+    )
 
 
 def longest(encoder: Encoder, items: Sequence[Item]) -> int:
@@ -47,7 +45,7 @@ def longest(encoder: Encoder, items: Sequence[Item]) -> int:
     lengths = []
     for item in items:
         encoded, _ = encoder.tokens(item)
-        lengths.append(len(encoded.input_ids) - prompt_length(encoded, encoder))
+        lengths.append(len(encoded.input_ids) - prompt_length(encoded))
     return int(max(lengths, default=0) * SLACK) + ROOM
 
 
@@ -59,14 +57,14 @@ class Generator:
     ) -> None:
         self._source = source
         self._encoder = encoder
-        self._collator = Collator(processor, encoder.chatml)
-        self._pad = int(processor.tokenizer.pad_token_id)
+        self._collator = Collator(processor, encoder.frame)
+        self._pad = self._collator.pad
         self._batch_size = batch_size
         self._settings = GenerationConfig(
             do_sample=False,
             num_beams=1,
             max_new_tokens=max_new_tokens,
-            eos_token_id=encoder.chatml.im_end,
+            eos_token_id=sorted(encoder.frame.stops),
             pad_token_id=self._pad,
             use_cache=True,
         )
@@ -90,7 +88,7 @@ class Generator:
         examples = []
         for item in items:
             encoded, counts = self._encoder.tokens(item)
-            end = prompt_length(encoded, self._encoder)
+            end = prompt_length(encoded)
             prompt = Encoded(encoded.input_ids[:end], encoded.labels[:end], encoded.weights[:end])
             pictures = [decode(self._source, ref) for ref in item.images]
             examples.append(Example(item.sample_id, prompt, pictures, counts))
@@ -99,7 +97,7 @@ class Generator:
         padding = [width - len(example.encoded.input_ids) for example in examples]
         rolled: dict[str, Any] = {
             key: torch.stack([torch.roll(row, shift) for row, shift in zip(batch[key], padding, strict=True)])
-            for key in ("input_ids", "attention_mask", "mm_token_type_ids")
+            for key in ("input_ids", "attention_mask", *self._encoder.frame.types)
             if key in batch
         }
         kept = {key: value for key, value in batch.items() if key not in {"labels", "weights", "sample_ids"}}
@@ -112,12 +110,12 @@ class Generator:
         return [self._read(row.tolist()) for row in said]
 
     def _read(self, ids: list[int]) -> Answer:
-        end = self._encoder.chatml.im_end
-        ended = end in ids
-        ids = ids[: ids.index(end)] if ended else ids
-        tokenizer = self._encoder.chatml.tokenizer
+        stops = self._encoder.frame.stops
+        end = next((place for place, token in enumerate(ids) if token in stops), None)
+        ids = ids[:end]
+        tokenizer = self._encoder.frame.tokenizer
         text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return Answer(text, len(ids), not ended)
+        return Answer(text, len(ids), end is None)
 
 
 @contextmanager

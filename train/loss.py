@@ -10,11 +10,15 @@ from .tokens import IGNORED
 
 def token_losses(model: Any, batch: dict[str, Any]) -> tuple[torch.Tensor, Any]:
     """Return the weighted loss of each trained token of the batch [N], and the model's outputs."""
-    inputs = {key: batch[key] for key in INPUTS if key in batch}
-    losses, outputs = head.losses(model, inputs, batch["labels"], IGNORED)
+    losses, outputs = head.losses(model, model_inputs(batch), batch["labels"], IGNORED)
     weights = batch["weights"][:, 1:][batch["labels"][:, 1:] != IGNORED]
     return losses * weights, outputs
 
 
-INPUTS = ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw")
-"""What the model takes of a batch."""
+def model_inputs(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return what the model takes of a batch; what that is beside tokens, each family says for itself."""
+    return {key: value for key, value in batch.items() if key not in OURS}
+
+
+OURS = ("labels", "weights", "sample_ids", "pictures")
+"""What a batch holds for the loss and for messages."""

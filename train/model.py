@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from pipeline.exceptions import InputError
 from pipeline.manifest import Contract
 
-from . import adapt, contract, hardware, processor, quantize, tiny
+from . import adapt, contract, frame, hardware, processor, quantize, tiny
 from .adapt import add_lora as add_lora
 from .config import SftConfig, TrainConfig
 from .lora import Targets
@@ -65,7 +65,8 @@ def files(model: str | None) -> dict[str, str]:
     folder = Path(model) if model else None
     if folder is None or not folder.is_dir():
         return {}
-    settings = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.json")}
+    texts = (*folder.glob("*.json"), *folder.glob("*.jinja"))  # the chat template decides what is trained
+    settings = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in texts}
     weights = {path.name: _digest(path) for path in folder.glob("*.safetensors") if path.is_file()}
     return dict(sorted({**settings, **weights}.items()))
 
@@ -94,8 +95,8 @@ def processor_of(model: str | None, dataset: Source) -> Any:
 
 def _processor(model: str, config: Any, agreed: Contract) -> Any:
     contract.check(model, config, agreed)
-    made = processor.of_model(model, config.model_type, agreed)
-    contract.check_tokens(model, config, made.tokenizer)
+    made = processor.of_model(model, config, agreed)
+    contract.check_tokens(model, config, frame.of(made, model))
     return made
 
 

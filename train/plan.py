@@ -6,13 +6,15 @@ from pathlib import Path
 
 from pipeline.exceptions import InputError
 
-from . import crosscheck, describe, model, processor, tiny
+from . import contract as agreement
+from . import describe, model, tiny
 from .config import TrainConfig
 from .data import Encoder, Item, select
 from .lora import Targets
 from .progress import Progress
 from .run import RunOptions
 from .source import Source
+from .template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,11 @@ def make_plan(
             raise _nothing(dataset, split, refused[split])
     first = chosen["train"][: config.sft.per_device_train_batch_size * config.sft.gradient_accumulation_steps]
     for item in first:
-        counts = processor.image_tokens(base.processor, item.images, contract)
-        crosscheck.check(item.sample_id, item.messages, counts, encoder.chatml, base.processor.chat_template)
+        encoder.check(item)
+    if isinstance(encoder.frame, Template):
+        shown = (ref for items in chosen.values() for item in items for ref in item.images)
+        for note in agreement.notes(base.name, base.config, encoder.frame, shown):
+            progress.say(f"train: {note}")
     targets = model.targets(base, config)
     for line in describe.chosen(targets):
         progress.say(f"train: {line}")

@@ -33,21 +33,58 @@ class ImageOnlyQwen25VLProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
         super().__init__(image_processor, tokenizer, video_processor=None, chat_template=chat_template)
 
 
-def of_model(source: str, model_type: str, contract: Contract) -> Any:
-    """Return the processor of a model folder or hub id, its pixel budget that of the dataset.
+def of_model(source: str, config: Any, contract: Contract) -> Any:
+    """Return the processor of a model folder or hub id; that of a family of ours has the dataset's pixel budget.
 
-    Raises InputError where the folder has none.
+    Raises InputError where the folder has none, ContractError where the budget is beyond the processor's own.
     """
+    ours = PROCESSORS.get(config.model_type)
     try:
-        processor = PROCESSORS[model_type].from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+        processor = (ours or _any(config)).from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         message = f"cannot load its processor ({reason}), expected preprocessor and tokenizer files"
         raise InputError(source, message, "choose a complete model folder") from error
+    if ours is None:
+        processor.tokenizer.padding_side = "right"
+        return processor
     if processor.chat_template is None:
         processor.chat_template = processor.tokenizer.chat_template or TEMPLATE
+    _check_budget(source, processor, contract)
     set_budget(processor, contract)
     return processor
+
+
+def _any(config: Any) -> Any:
+    """Return the processor class of any family, without its video half if it has one: that needs torchvision."""
+    from transformers import AutoProcessor
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+    found = PROCESSOR_MAPPING.get(type(config), None)
+    return AutoProcessor if found is None or VIDEO not in found.get_attributes() else _pictures_only(found)
+
+
+def _pictures_only(family: Any) -> Any:
+    """Return a subclass that neither loads nor expects the video half."""
+
+    def get_attributes(_: Any) -> list[str]:
+        return [name for name in family.get_attributes() if name != VIDEO]
+
+    return type(family.__name__, (family,), {"get_attributes": classmethod(get_attributes)})
+
+
+VIDEO = "video_processor"
+"""The part that needs torchvision."""
+
+
+def _check_budget(source: str, processor: Any, contract: Contract) -> None:
+    """Raise ContractError where the dataset's screenshots may be larger than the processor's own limit."""
+    size = processor.image_processor.size
+    most = size.get("longest_edge")
+    if most is not None and contract.max_pixels > most:
+        message = f"its processor takes {most} pixels a screenshot, but the dataset's have up to {contract.max_pixels}"
+        hint = f"gdp slice TRAJECTORIES -o DATASET --layout {contract.layout} --max-pixels {most}"
+        raise ContractError(source, message, hint)
 
 
 def set_budget(processor: Any, contract: Contract) -> None:
@@ -93,8 +130,10 @@ def save(processor: Any, folder: Path) -> None:
     Our class name means nothing elsewhere, and `AutoProcessor` answers an unknown name with a bare tokenizer. The
     video half that it insists on gets the picture half's numbers.
     """
-    family = type(processor).__bases__[0].__name__
     processor.save_pretrained(folder)
+    if type(processor) not in PROCESSORS.values():
+        return
+    family = type(processor).__bases__[0].__name__
     for name in ("processor_config.json", "tokenizer_config.json"):
         _edit(folder / name, {"processor_class": family})
     pictures = processor.image_processor.to_dict()

@@ -38,7 +38,7 @@ def samples(dataset: Dataset, n: int, model: str | None, *, colour: bool) -> Ite
             encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
             total, trained = len(encoded.input_ids), encoded.trained
             title = f"{sample.sample_id} ({sample.origin}): {total} tokens{whose}, {trained} trained"
-            yield f"── {title}\n{render(encoded, encoder.chatml, colour=colour)}"
+            yield f"── {title}\n{render(encoded, encoder.frame, colour=colour)}"
 
 
 def token_table(dataset: Dataset, sample: Sample, model: str | None) -> Iterator[str]:
@@ -50,12 +50,12 @@ def token_table(dataset: Dataset, sample: Sample, model: str | None) -> Iterator
 
         encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
         encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
-    chatml = encoder.chatml
+    frame = encoder.frame
     yield f"{'place':>6} {'id':>7} {'label':>7} {'weight':>6}  text"
     rows = zip(encoded.input_ids, encoded.labels, encoded.weights, strict=True)
-    for (token, label, weight, _), run in groupby(enumerate(rows), key=lambda each: _alike(each, chatml.image_pad)):
+    for (token, label, weight, _), run in groupby(enumerate(rows), key=lambda each: _alike(each, frame.image_pad)):
         places = [place for place, _ in run]
-        text = "".join(_text([token] * len(places), chatml)).replace("\n", "⏎")
+        text = "".join(_text([token] * len(places), frame)).replace("\n", "⏎")
         shown = "-" if label == IGNORED else str(label)
         yield f"{places[0]:>6} {token:>7} {shown:>7} {weight:>6g}  {text}"
 
@@ -80,12 +80,12 @@ def spread(origins: Sequence[str], n: int) -> list[int]:
     return sorted(chosen)
 
 
-def render(encoded: Any, chatml: Any, *, colour: bool) -> str:
+def render(encoded: Any, frame: Any, *, colour: bool) -> str:
     """Return the tokens as text, trained ones marked, each picture's tokens as one count."""
     rows = zip(encoded.input_ids, encoded.weights, strict=True)
     parts = []
     for weight, run in groupby(rows, key=lambda row: row[1]):
-        text = "".join(_text([token for token, _ in run], chatml))
+        text = "".join(_text([token for token, _ in run], frame))
         if weight > 0:
             share = "" if weight == 1 else f"×{weight:g}"
             parts.append(f"{GREEN}{text}{RESET}{share}" if colour else f"⟦{text}⟧{share}")
@@ -94,13 +94,13 @@ def render(encoded: Any, chatml: Any, *, colour: bool) -> str:
     return "".join(parts)
 
 
-def _text(ids: list[int], chatml: Any) -> Iterator[str]:
+def _text(ids: list[int], frame: Any) -> Iterator[str]:
     """Yield the text; what only spells a control token gets a backslash after its `<`, a real one does not."""
-    real = {number for token, number in chatml.tokenizer.get_added_vocab().items() if token.startswith("<|")}
+    real = frame.written
     for control, run in groupby(ids, key=lambda token: token if token in real else None):
         tokens = list(run)
-        text = chatml.tokenizer.decode(tokens[:1] if control == chatml.image_pad else tokens)
+        text = frame.tokenizer.decode(tokens[:1] if control == frame.image_pad else tokens)
         if control is None:
-            yield safe(text).replace("<|", "<\\|")
+            yield frame.spelled.sub(lambda found: f"{found[0][0]}\\{found[0][1:]}", safe(text))
         else:
-            yield f"{text}×{len(tokens)}" if control == chatml.image_pad else text
+            yield f"{text}×{len(tokens)}" if control == frame.image_pad else text

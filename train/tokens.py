@@ -5,7 +5,8 @@ open a turn, close one, or stand for a picture. What is trained of a message wit
 `<|im_end|>` that ends it; the newline after it belongs to the frame.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,12 @@ from pipeline.records import Message
 
 IGNORED = -100
 """The label of a token that is not trained, as torch's cross entropy has it."""
+
+Runs = tuple[tuple[int, float], ...]
+"""Weights within a message: so many characters, then their weight; together all that its parts say."""
+
+SPELLED = re.compile(r"<\|")
+"""How control tokens begin in the Qwen families."""
 
 CONTROL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>")
 
@@ -43,6 +50,31 @@ class ChatML:
         return cls(tokenizer, im_start, im_end, vision_start, vision_end, image_pad, newline)
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """What the model takes to tell tokens of pictures from others."""
+        return ("mm_token_type_ids",)
+
+    @property
+    def picture_ids(self) -> frozenset[int]:
+        """The tokens that belong to pictures."""
+        return frozenset((self.image_pad,))
+
+    @property
+    def stops(self) -> frozenset[int]:
+        """The tokens that end an answer."""
+        return frozenset((self.im_end,))
+
+    @property
+    def written(self) -> frozenset[int]:
+        """The ids of all control tokens, those that layouts write among them."""
+        return frozenset(number for token, number in self.tokenizer.get_added_vocab().items() if SPELLED.match(token))
+
+    @property
+    def spelled(self) -> re.Pattern[str]:
+        """How texts spell them, up to there."""
+        return SPELLED
+
+    @property
     def control(self) -> frozenset[int]:
         """The ids that only this module may write."""
         return frozenset((self.im_start, self.im_end, self.vision_start, self.vision_end, self.image_pad))
@@ -62,6 +94,26 @@ class ChatML:
             token = self.tokenizer.convert_ids_to_tokens(min(forged))
             raise StageError("tokenizer", f"it reads {token} out of plain text, expected characters only")
         return ids
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Return which characters of the text each of its tokens covers."""
+        found = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+        return list(covered(found["offset_mapping"]))
+
+
+def covered(offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the characters of each token; some tokenizers leave white space out of their offsets, this does not.
+
+    >>> list(covered([(0, 1), (2, 3), (4, 4), (4, 5)]))
+    [(0, 1), (1, 3), (3, 4), (4, 5)]
+    """
+    before = 0
+    for place, (begin, end) in enumerate(offsets):
+        begin = min(begin, before)
+        if begin == end and place + 1 < len(offsets):
+            end = max(end, offsets[place + 1][0])
+        yield begin, end
+        before = max(before, end)
 
 
 def _plain(tokenizer: Any, text: str) -> list[int]:
@@ -91,25 +143,49 @@ class Encoded:
         return sum(label != IGNORED for label in self.labels)
 
 
-def encode(where: str, messages: Sequence[Message], image_tokens: Sequence[int], chatml: ChatML) -> Encoded:
+def encode(
+    where: str,
+    messages: Sequence[Message],
+    image_tokens: Sequence[int],
+    chatml: ChatML,
+    runs: Sequence[Runs | None] | None = None,
+) -> Encoded:
     """Return the messages as tokens; `image_tokens[i]` is the number of tokens of picture i, `where` names the sample.
 
-    Raises InputError where a message trains what no assistant said, or where nothing at all would be trained.
+    `runs[i]` are weights within trained message i; its end keeps the message's own. Raises InputError where a message
+    trains what no assistant said, or where nothing at all would be trained.
     """
+    check_roles(where, messages)
     encoded = Encoded()
+    for message, run in zip(messages, runs or [None] * len(messages), strict=True):
+        _add_message(encoded, message, image_tokens, chatml, run)
+    return check_trained(where, messages, encoded)
+
+
+def check_roles(where: str, messages: Sequence[Message]) -> None:
+    """Raise InputError where a message trains what no assistant said."""
     for message in messages:
         if message.loss_weight > 0 and message.role != "assistant":
             raise InputError(where, f"a {message.role} message has loss_weight {message.loss_weight}, expected 0")
-        _add_message(encoded, message, image_tokens, chatml)
+
+
+def check_trained(where: str, messages: Sequence[Message], encoded: Encoded) -> Encoded:
+    """Return the tokens; raises InputError where none of them is trained."""
+    if not encoded.trained and any(message.loss_weight > 0 for message in messages):
+        text = "the weights of training.loss leave nothing of it to train, expected at least one token"
+        raise InputError(where, text, "raise the weights that are 0")
     if not encoded.trained:
-        message_text = "no message has a loss_weight above 0, expected at least one assistant message"
-        raise InputError(where, message_text, "gdp validate finds such samples; run it on the dataset first")
+        text = "no message has a loss_weight above 0, expected at least one assistant message"
+        raise InputError(where, text, "gdp validate finds such samples; run it on the dataset first")
     return encoded
 
 
-def _add_message(encoded: Encoded, message: Message, image_tokens: Sequence[int], chatml: ChatML) -> None:
-    """Append one turn: its frame with weight 0, its text and its end with the message's weight."""
+def _add_message(
+    encoded: Encoded, message: Message, image_tokens: Sequence[int], chatml: ChatML, run: Runs | None
+) -> None:
+    """Append one turn: its frame with weight 0, its text and its end with the message's weight, or as the run says."""
     weight = message.loss_weight
+    within = [each for length, each in run for _ in range(length)] if run is not None and weight > 0 else None
     encoded.add([chatml.im_start], 0)
     # The header of a trained turn is tokenised alone, as it is at inference, when the model speaks next; elsewhere
     # header and text are one piece of text to the tokenizer, as they are in the chat template.
@@ -121,13 +197,30 @@ def _add_message(encoded: Encoded, message: Message, image_tokens: Sequence[int]
         if part.type == "text":
             text += part.text or ""
             continue
-        encoded.add(chatml.text_ids(text), weight)
+        _add_text(encoded, text, weight, within, chatml)
         text = ""
         if part.type == "token":
-            encoded.add([chatml.token_id(part.text or "")], weight)
+            token = part.text or ""
+            encoded.add([chatml.token_id(token)], weight if within is None else max(_taken(within, len(token))))
             continue
         pads = [chatml.image_pad] * image_tokens[part.image or 0]
         encoded.add([chatml.vision_start, *pads, chatml.vision_end], 0)
-    encoded.add(chatml.text_ids(text), weight)
+    _add_text(encoded, text, weight, within, chatml)
     encoded.add([chatml.im_end], weight)
     encoded.add(chatml.newline, 0)
+
+
+def _add_text(encoded: Encoded, text: str, weight: float, within: list[float] | None, chatml: ChatML) -> None:
+    """Append text; `within` are the weights of the characters that come next in the message, and loses them here."""
+    if within is None:
+        encoded.add(chatml.text_ids(text), weight)
+        return
+    weights = _taken(within, len(text))
+    for token, (begin, end) in zip(chatml.text_ids(text), chatml.places(text), strict=True):
+        encoded.add([token], max(weights[begin:end]))
+
+
+def _taken(within: list[float], length: int) -> list[float]:
+    taken = within[:length]
+    del within[:length]
+    return taken

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.exceptions import StageError
 
-from .loss import INPUTS
+from .loss import model_inputs
 
 TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 1e-2}
 """Largest difference of two logits of the same weights, as a share of the largest logit; on a CPU it is 0."""
@@ -78,7 +78,7 @@ def _judge(found: Verified, tolerance: float, where: str) -> None:
 def logits(model: Any, batch: dict[str, Any]) -> torch.Tensor:
     """Return the logits [B, 64 at most, vocabulary] at the end of each sample of the batch, on the CPU."""
     device = next(model.parameters()).device
-    inputs = {key: batch[key].to(device) for key in INPUTS if key in batch}
+    inputs = {key: value.to(device) for key, value in model_inputs(batch).items()}
     with torch.no_grad():
         kept = min(64, inputs["input_ids"].shape[1])
         result: torch.Tensor = model(**inputs, logits_to_keep=kept).logits.float().cpu()

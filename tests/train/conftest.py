@@ -79,6 +79,12 @@ def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_dataset(tmp_path_factory.mktemp("world"), 8, val_fraction=0.25)
 
 
+@pytest.fixture(scope="session")
+def alternating(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset of 12 samples whose turns alternate, as every family's chat template takes them."""
+    return make_dataset(tmp_path_factory.mktemp("alternating"), 3, layout="qwen3-vl", val_fraction=0.34)
+
+
 @pytest.fixture(autouse=True)
 def quiet_libraries() -> Iterator[None]:
     """Run every test as the command does: with the training libraries' deprecations silenced."""

@@ -211,7 +211,7 @@ def broken(folder: Path, source: Path, what: str) -> str:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("other family", "found a llama model, expected one of qwen3_vl, qwen2_5_vl"),
+        ("other family", "found a llama model, expected one that reads images and text"),
         ("no config", "found no usable config.json"),
         ("no tokenizer", "its tokenizer has no <|im_start|>, expected a Qwen-VL tokenizer"),
         ("pickle only", "cannot load its weights"),
