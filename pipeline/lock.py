@@ -42,6 +42,11 @@ def locked(out: Place, name: str) -> Iterator[None]:
         out.remove(name)
 
 
+def held(out: Place, name: str) -> bool:
+    """Tell whether a living process holds the lock."""
+    return _holder(out, name)[1] is not None
+
+
 def _token() -> dict[str, Any]:
     pid = os.getpid()
     return {"host": socket.gethostname(), "pid": pid, "started": _started(pid), "token": secrets.token_hex(8)}

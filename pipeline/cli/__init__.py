@@ -16,7 +16,7 @@ from pipeline.terminal import safe
 from .augment import augment_errors_command, augment_variants_command
 from .check import inspect_command, validate_command, view_command
 from .evaluate import evaluate_command
-from .learn import train_command
+from .learn import monitor_command, train_command
 from .prepare import import_command, normalize_command, slice_command
 
 EXAMPLE = """\b
@@ -84,6 +84,7 @@ COMMANDS = (
     validate_command,
     train_command,
     evaluate_command,
+    monitor_command,
     view_command,
     inspect_command,
 )

@@ -1,5 +1,6 @@
-"""`gdp train`: a dataset in, an adapter out."""
+"""`gdp train`: a dataset in, an adapter out; `gdp monitor`: how that goes."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -49,3 +50,17 @@ def train_command(
         progress=not quiet and on_terminal(),
     )  # fmt: skip
     finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
+
+
+@click.command("monitor")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--once", is_flag=True, help="Print one picture and exit; so it is where stdout is no terminal.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture as a page to FILE.")
+def monitor_command(*, run: Path, once: bool, html: Path | None) -> None:
+    """Follow a run of gdp train: curves, throughput, what the guards say, the time left.
+
+    RUN may be under way, finished, failed or interrupted. Ends with the run, or with Ctrl-C. Exit code 1 if it failed.
+    """
+    from train.monitor import follow
+
+    sys.exit(follow.run(run, once=once, html=html, show=click.echo))

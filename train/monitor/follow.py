@@ -1,0 +1,39 @@
+"""`gdp monitor RUN`: look once, or again and again until the run ends."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.apart import keep_apart
+from pipeline.place import Place
+from pipeline.terminal import coloured
+
+from . import page, picture
+from .state import State
+
+POLL_SECONDS = 1.0
+CLEAR = "\x1b[H\x1b[J"
+
+
+def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], None]) -> int:
+    """Show the run until it ends, or once; return 1 for a run that failed, else 0. Raises InputError for no run."""
+    if html:
+        keep_apart(Place(str(folder)), Place(str(html)))
+    once = once or not sys.stdout.isatty()
+    while True:
+        state = State.of(folder)
+        going = state.status in ("starting", "running") and not once
+        if html:
+            text = page.render(state, refresh=going)
+            Place(str(html.parent)).write(html.name, text.encode(), "monitor")
+        if not html or sys.stdout.isatty():
+            drawn = picture.draw(state, shutil.get_terminal_size().columns, colour=coloured())
+            show(drawn if once else CLEAR + drawn)
+        if not going:
+            return 1 if state.status == "failed" else 0
+        try:
+            time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            return 0

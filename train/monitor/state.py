@@ -1,0 +1,164 @@
+"""What a run's folder says about the run, be it under way, finished, failed or interrupted."""
+
+import json
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline import lock
+from pipeline.exceptions import InputError
+from pipeline.place import Place
+from train import rundir
+from train.guards import Finding, GuardConfig, replay
+
+Series = list[tuple[int, float]]
+Status = Literal["starting", "running", "finished", "failed", "interrupted"]
+
+GUARDS = ("non_finite", "initial_loss", "loss_spike", "grad_norm", "no_progress", "overfitting", "divergence")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a guard has to say: `level` is ok, off, warn or stop; `text` is its newest finding."""
+
+    guard: str
+    level: str
+    text: str
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A run at one moment."""
+
+    folder: Path
+    status: Status
+    identity: dict[str, Any]
+    """`run.json`, or what is known before it is there."""
+    lines: list[dict[str, Any]]
+    age: float
+    """Seconds since the newest line."""
+
+    @classmethod
+    def of(cls, folder: Path) -> "State":
+        """Read the folder; raises InputError if no run of ours is there."""
+        result = _document(folder / rundir.RESULT)
+        identity = result or _document(folder / rundir.MARKER)
+        log = folder / rundir.LOG
+        if not identity and not log.is_file():
+            hint = "name the folder that gdp train -o writes"
+            raise InputError(str(folder), "found no run there, expected the folder of one", hint)
+        held = not result and lock.held(Place(str(folder)), rundir.LOCK)
+        try:
+            lines = _lines(log.read_bytes())
+            age = max(0.0, time.time() - log.stat().st_mtime)
+        except FileNotFoundError:
+            lines, age = [], 0.0
+        return cls(folder, _status(bool(result), lines, held), identity, lines, age)
+
+    @property
+    def begin(self) -> dict[str, Any]:
+        """Return the line that says how long the run will be, empty before training."""
+        return next((line for line in self.lines if line.get("event") == "begin"), {})
+
+    @property
+    def step(self) -> int:
+        """Return the newest step that was measured."""
+        return max((line["step"] for line in self.lines), default=0)
+
+    @property
+    def steps(self) -> int | None:
+        """Return how many steps there will be."""
+        return self.begin.get("steps")
+
+    def series(self, key: str) -> Series:
+        """Return (step, value) of each line that holds a number under the key, also within `timing`."""
+        found = ((line["step"], line.get(key, line.get("timing", {}).get(key))) for line in self.lines)
+        return [(step, float(value)) for step, value in found if isinstance(value, int | float)]
+
+    def each_step(self, key: str) -> Series:
+        """Return (step, value) of every optimizer step, from `losses` or `grad_norms`."""
+        return [
+            (line["step"] - len(line[key]) + 1 + place, float(value))
+            for line in self.lines
+            if isinstance(line.get(key), list)
+            for place, value in enumerate(line[key])
+            if isinstance(value, int | float)
+        ]
+
+    def rates(self) -> list[str]:
+        """Return the names under which learning rates are logged."""
+        names = {key for line in self.lines for key in line if key.startswith("learning_rate/")}
+        return sorted(names) or ["learning_rate"]
+
+    def seconds_left(self) -> float | None:
+        """Return the time that the remaining steps will take at the pace so far, None where that is unknown."""
+        paced = [(line["step"], line["timing"]["elapsed"]) for line in self.lines if _timed(line)]
+        if self.status != "running" or not self.steps or not paced:
+            return None
+        (first, began), (last, now) = paced[0], paced[-1]
+        pace = (now - began) / (last - first) if last > first else now / last
+        return max(0.0, float(pace * (self.steps - last)) - self.age)
+
+    def verdicts(self) -> list[Verdict]:
+        """Return one verdict for each guard: the state machines of the run, fed with its log."""
+        config = self._guards()
+        found = replay(config, self.lines)
+        known = {(each.guard, each.step) for each in found}
+        for line in self.lines:
+            if line.get("event") == "stop" and (line.get("guard"), line["step"]) not in known:
+                found.append(Finding(line["guard"], "stop", line["step"], line["message"], "", line.get("hint", "")))
+        return [_verdict(guard, getattr(config, guard, "stop"), found) for guard in GUARDS]
+
+    def stop(self) -> dict[str, Any]:
+        """Return the line of the guard that ended the run, empty where none did."""
+        return self.lines[-1] if self.lines and self.lines[-1].get("event") == "stop" else {}
+
+    def _guards(self) -> GuardConfig:
+        given = self.identity.get("config", {}).get("training", {}).get("guards", {})
+        return GuardConfig(**{each.name: given[each.name] for each in fields(GuardConfig) if each.name in given})
+
+
+def _verdict(guard: str, action: str, found: list[Finding]) -> Verdict:
+    own = [each for each in found if each.guard == guard]
+    if not own:
+        return Verdict(guard, "off" if action == "off" else "ok", "")
+    newest = own[-1]
+    said = f"step {newest.step}: {newest.found}" if newest.expected else newest.found
+    return Verdict(guard, "stop" if any(each.stops for each in own) else "warn", said, len(own))
+
+
+def _status(finished: bool, lines: list[dict[str, Any]], held: bool) -> Status:
+    if finished:
+        return "finished"
+    if lines and lines[-1].get("event") == "stop":
+        return "failed"
+    if held:
+        return "running" if lines else "starting"
+    return "interrupted"
+
+
+def _timed(line: dict[str, Any]) -> bool:
+    return "loss" in line and line["step"] > 0 and "elapsed" in line.get("timing", {})
+
+
+def _lines(data: bytes) -> list[dict[str, Any]]:
+    """Return the lines that are whole; the last one may be half written."""
+    lines = []
+    for text in data.splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
+    return lines
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
