@@ -2,7 +2,9 @@
 
 import functools
 import math
+import signal
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -58,6 +60,14 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         """Return the order of the samples: those of one length together."""
         samples = self.train_dataset if train_dataset is None else train_dataset
         return ByLength(samples.lengths, self.args.train_batch_size, self.args.data_seed)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the batches to train on."""
+        return leave_signals_to_us(super().get_train_dataloader())
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Return the batches to evaluate on."""
+        return leave_signals_to_us(super().get_eval_dataloader(eval_dataset))
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -140,6 +150,31 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         samples = [name for ids in broken or [ids for ids, _ in self._batches] for name in ids]
         self._batches = []
         self.watch.step(self.state.global_step + 1, math.fsum(values) if not broken else math.nan, norm, samples)
+
+
+def leave_signals_to_us(loader: Any) -> Any:
+    """Return the loader; its worker processes ignore Ctrl-C and SIGTERM, which reach the whole process group.
+
+    One that died of them would be an error of torch's in the middle of our own clean end.
+    """
+    inner = getattr(loader, "base_dataloader", loader)  # accelerate's loader wraps the one that starts the workers
+    inner.worker_init_fn = functools.partial(_ignoring_signals, inner.worker_init_fn)
+    return loader
+
+
+def _ignoring_signals(and_then: Callable[[int], None] | None, worker: int) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    told = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        # The thread that hands tensors over says so if the run is gone; faults of data take another way.
+        if not isinstance(error, (OSError, EOFError)):
+            told(kind, error, trace)
+
+    sys.excepthook = hook
+    if and_then:
+        and_then(worker)
 
 
 def rate(step: int, *, steps: int, warmup: int, kind: str) -> float:

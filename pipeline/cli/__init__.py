@@ -3,6 +3,7 @@
 Heavy imports happen inside the commands, so that `gdp --help` answers at once.
 """
 
+import functools
 import os
 import signal
 import sys
@@ -39,13 +40,17 @@ class _InOrder(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGTERM, functools.partial(_stop, os.getpid()))
         try:
             return super().invoke(ctx)
         except GdpError as error:
             click.echo(safe(str(error)), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough
+            # An interrupt inside of `exec` leaves a mark that makes `python -m pipeline` die of SIGINT however we exit;
+            # the next `exec` takes it away.
+            exec("")  # noqa: S102
             click.echo("stopped; the same command goes on from here", err=True)
             ctx.exit(130)
         except BrokenPipeError:
@@ -58,7 +63,10 @@ class _InOrder(click.Group):
             ctx.exit(1)
 
 
-def _stop(signum: int, frame: object) -> NoReturn:
+def _stop(main_process: int, signum: int, frame: object) -> NoReturn:
+    """Interrupt the command; a worker process that has only just been forked goes without a word."""
+    if os.getpid() != main_process:
+        os._exit(0)
     raise KeyboardInterrupt
 
 
