@@ -60,7 +60,7 @@ TREE = {
     "train/metrics/": "how good an answer is: rules by name, verdicts, shares; `evaluate.py` is the command",
     "schemas/": "JSON Schemas of trajectory, action, sample, manifest, training configuration",
     "sample_data/": "recorded trajectories, the app they come from, the recorder",
-    "tests/": "one file a module (`make test`); `replay/` proves the errors in a live app (`make prove`)",
+    "tests/": "one file a module (`make test`); `replay/` proves the errors (`make prove`), `planted/` the checks",
     "benchmarks/": "measurements against the bare work; results in `docs/benchmarks.md`",
 }
 

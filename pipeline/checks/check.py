@@ -62,6 +62,7 @@ class Context:
     sizes: dict[tuple[int, int], str | None] = field(default_factory=dict)
     """By size of a screenshot, what the resolution contract has against it."""
     _case: Case | None = None
+    _first: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pictures = self.pictures or Pictures(self.dataset)
@@ -113,6 +114,10 @@ class Context:
     def outcome(self, trajectory_id: str) -> str | None:
         """Return how the recording says that it ended."""
         return self.facts.outcomes.get(trajectory_id)
+
+    def is_first(self, sample: Sample) -> bool:
+        """Tell whether no sample of the same recording was looked at before; the first decision may not be trained."""
+        return self._first.setdefault(sample.trajectory_id, sample.sample_id) == sample.sample_id
 
     def answers(self, sample: Sample) -> Iterator[tuple[int, Decision, str]]:
         """Yield the trained messages, the last one first: its number, the decision that it tells, its text."""

@@ -68,14 +68,14 @@ def failed(sample: Sample, context: Context) -> Iterator[Finding]:
 def duplicate(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield the first decision of a recording that is there twice: same screens, same actions."""
     other = context.facts.duplicates.get(sample.trajectory_id)
-    if other is not None and _first(sample, context):
+    if other is not None and context.is_first(sample):
         yield Finding("$.trajectory_id", f"found the screens and actions of {other!r} again, expected each once")
 
 
 def near_duplicate(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield the first decision of a recording whose screens and actions are nearly those of another one."""
     other = context.facts.near_duplicates.get(sample.trajectory_id)
-    if other is not None and _first(sample, context):
+    if other is not None and context.is_first(sample):
         yield Finding("$.trajectory_id", f"found nearly the screens and actions of {other!r}, expected each once")
 
 
@@ -88,7 +88,3 @@ def contradiction(sample: Sample, context: Context) -> Iterator[Finding]:
         if other is not None:
             said = f"found another action than {other} takes on this screen for this goal, expected one"
             yield Finding(decision.path, said)
-
-
-def _first(sample: Sample, context: Context) -> bool:
-    return context.case(sample).decisions[0].target.step_index == 0

@@ -66,16 +66,16 @@ def error_seen(sample: Sample, context: Context) -> Iterator[Finding]:
 
 
 def error_turns(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield turns of an injected error that are not what its kind makes."""
+    """Yield turns of an error and its correction that are not what the kind of error makes."""
     kind, own = KINDS.get(sample.error_kind or ""), own_turns(sample)
-    if kind is None or not own:
+    if kind is None:
         return
-    *before, last = sample.turns[-own:]
+    *before, last = sample.turns[-own:] if own else sample.turns[-1:]
     wrong = sum(turn.role == "error" for turn in before)
-    if wrong > kind.depth or (kind.depth and not wrong):
+    if own and (wrong > kind.depth or (kind.depth and not wrong)):
         yield Finding("$.turns", f"found {wrong} wrong turns before the correction, expected 1 to {kind.depth}")
     if last.role != ("recovery" if kind.depth else "normal"):
-        yield Finding("$.turns", f"found a decision of the role {last.role!r} after an injected error")
+        yield Finding("$.turns", f"found a decision of the role {last.role!r} after an error of the kind {kind.name}")
 
 
 def recorded(sample: Sample, context: Context) -> Iterator[Finding]:

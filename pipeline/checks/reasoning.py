@@ -72,6 +72,8 @@ def reason(sample: Sample, context: Context) -> Iterator[Finding]:
     for decision, thought in _thoughts(sample, context):
         if _reasons(thought) or _QUOTED.search(thought):
             continue
+        if any(_SAID[family].search(thought) for family in _families(decision.turn.actions) - {"tap"}):
+            continue  # what goes back, waits or ends has no other target
         named = _label(decision, sample, context)
         if named is None or _squeezed(named) not in _squeezed(thought):
             path = f"{decision.turn_path}.thought"

@@ -1,0 +1,1 @@
+"""Defects planted into clean data, to see whether `gdp validate` finds them."""

@@ -1,0 +1,7 @@
+"""`python -m planted [--write]`, in tests/."""
+
+import sys
+
+from .corpus import main
+
+sys.exit(main())
