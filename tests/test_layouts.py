@@ -1,6 +1,7 @@
 """Each layout reads back what it writes, and refuses what it cannot say."""
 
 import ast
+import json
 from typing import Any
 
 import msgspec
@@ -104,6 +105,47 @@ def test_what_is_written_reads_back(
             assert same(action, msgspec.structs.replace(read, **kept(action)))
         if isinstance(action, a.Answer) and action.text:
             assert same(action, read)
+
+
+@each_layout
+@settings(max_examples=150)
+@given(
+    actions=st.lists(any_action, min_size=1, max_size=2).map(tuple), thought=st.none() | texts,
+    instruction=st.none() | texts, size=sizes, told=st.booleans(),
+)  # fmt: skip
+def test_each_piece_of_a_response_is_known_for_what_it_is(
+    layout: Layout, actions: Any, thought: str | None, instruction: str | None, size: tuple[int, int], told: bool
+) -> None:
+    """Pieces are the response; coordinates are its points' numbers in order; names are declared; thoughts are whole."""
+    turn = Turn(3, actions, thought=thought, instruction=instruction, size=size)
+    if layout.refuse(turn) is not None:
+        return
+    spans = layout.spans(turn, thought=told)
+    assert "".join(span.text for span in spans) == layout.response(turn, thought=told)
+    assert [span.text for span in spans if span.token] == [
+        part.text for part in layout.parts(turn, thought=told) if part.type == "token"
+    ]
+    kinds = {kind: [span.text for span in spans if span.kind == kind] for kind in ("thought", "action", "coordinates")}
+    response = layout.response(turn, thought=told)
+    if isinstance(layout, ToolCallLayout):
+        calls = [json.loads(call)["arguments"] for call in layout.json(turn)]
+        assert response.endswith("\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in layout.json(turn)))
+        held = [call[name] for call in calls for name in call if is_point(layout, call["action"], name)]
+        assert kinds["action"] == [call["action"] for call in calls]
+        assert kinds["coordinates"] == [str(number) for point in held for number in point]
+    else:
+        assert len(kinds["action"]) == len(actions)
+        assert all(layout.calls.named(name) for name in kinds["action"])
+        boxes = [spans[n + 2 : n + 5] for n, span in enumerate(spans) if span.token and "start" in span.text]
+        assert kinds["coordinates"] == [number.text for box in boxes for number in (box[0], box[2])]
+    assert all(number.isdigit() for number in kinds["coordinates"])
+    if kinds["thought"]:
+        assert kinds["thought"] == [layout.parse(response, size).thought or ""]
+
+
+def is_point(layout: Layout, action: str, name: str) -> bool:
+    """Tell whether a call's argument is one."""
+    return any(each.kind == "point" for each in layout.calls.named(action).arguments if each.name == name)
 
 
 def kept(action: a.Type | a.OpenApp) -> dict[str, Any]:

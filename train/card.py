@@ -50,6 +50,9 @@ DEMO = (
 )
 
 
+TUNED = "A supervised fine-tune of a GUI agent on recorded trajectories."
+BLIND = "**It has not seen a screenshot**: it was trained with placeholders in their place, to check a set-up."
+
 OWN = "gdp's own wording of the layout's prompt"
 GIVEN = "as it was given to `gdp slice --system-prompt`"
 
@@ -60,7 +63,7 @@ def render(facts: dict[str, Any]) -> str:
     grid = f"from 0 to {contract['scale']} across the screenshot, x first"
     pixels = "in pixels of the resized screenshot, x first"
     words = {
-        "what": DEMO if facts["demo"] else "A supervised fine-tune of a GUI agent on recorded trajectories.",
+        "what": "\n\n".join([DEMO if facts["demo"] else TUNED, *([] if facts["saw_images"] else [BLIND])]),
         "coordinates": grid if contract["coordinates"] == "grid" else pixels,
         "shown": contract["history"]["image_window"],
         "load": facts["base"],

@@ -47,6 +47,7 @@ class SftConfig:
     attn_implementation: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     use_4bit: bool = False
     use_8bit: bool = False
+    images: Literal["real", "placeholder"] = "real"
     max_images_per_sample: int = 8
     max_tokens: int = 16384
     eval_steps: float = 0.1
@@ -69,11 +70,22 @@ class LoraConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LossConfig:
+    """How much each piece of a trained turn counts; see `$defs/loss` of the schema."""
+
+    thought: float = 1.0
+    action: float = 1.0
+    coordinates: float = 1.0
+    other: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Everything that decides what is learned, except the dataset, the model and the seed."""
 
     sft: SftConfig = SftConfig()
     lora: LoraConfig = LoraConfig()
+    loss: LossConfig = LossConfig()
     guards: GuardConfig = field(default_factory=GuardConfig)
     source: str | None = None
     """The file that it was read from; None where none was named."""
@@ -87,7 +99,7 @@ class TrainConfig:
         return load(DEMO) if model is None and self == TrainConfig() else self
 
 
-SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig, "guards": GuardConfig}
+SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig, "loss": LossConfig, "guards": GuardConfig}
 """Of the YAML file: a section is a frozen dataclass with defaults for all, and `$defs/<name>` of the schema."""
 
 

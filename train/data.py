@@ -11,14 +11,14 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.exceptions import InputError, StageError
 from pipeline.manifest import Contract
-from pipeline.records import ImageRef, Message
+from pipeline.records import ImageRef, Message, Sample
 
 from . import frame as frames
 from .packed import Packed
 from .pictures import Pictures
 from .source import Source
 from .template import Template
-from .tokens import IGNORED, ChatML, Encoded
+from .tokens import IGNORED, ChatML, Encoded, Runs
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 """What the pipeline stores; Pillow's other decoders stay closed."""
@@ -33,6 +33,8 @@ class Item:
     images: tuple[ImageRef, ...]
     tokens: Packed | None = None
     """What `Encoder.tokens` says of it, where it has been asked."""
+    runs: tuple[Runs | None, ...] | None = None
+    """Weights within its messages, where they are not one for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Encoder:
     def tokens(self, item: Item) -> tuple[Encoded, list[int]]:
         """Return the item's tokens, and the number of tokens of each picture."""
         counts = frames.image_tokens(self.frame, self.processor, item.images, self.contract)
-        return frames.encode(self.frame, item.sample_id, item.messages, item.images, counts), counts
+        return frames.encode(self.frame, item.sample_id, item.messages, item.images, counts, item.runs), counts
 
     def check(self, item: Item) -> None:
         """Raise StageError where another way to the item's tokens and labels comes to others."""
@@ -120,7 +122,7 @@ def decode(source: Source, ref: ImageRef) -> Image.Image:
 
 
 def select(
-    samples: Iterable[Any], encoder: Encoder, *, max_images: int, max_tokens: int
+    samples: Iterable[Sample | Item], encoder: Encoder, *, max_images: int, max_tokens: int
 ) -> tuple[list[Item], Counter[str]]:
     """Return the samples within the limits, and how many were refused for which reason; nothing is ever cut."""
     items: list[Item] = []
@@ -128,7 +130,7 @@ def select(
     shared: dict[Message, Message] = {}  # a system prompt stands in every sample, and once in memory
     for sample in samples:
         messages = tuple(shared.setdefault(message, message) for message in sample.messages)
-        item = Item(sample.sample_id, messages, sample.images)
+        item = Item(sample.sample_id, messages, sample.images, runs=getattr(sample, "runs", None))
         if len(item.images) > max_images:
             refused[f"more than {max_images} images"] += 1
             continue

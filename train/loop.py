@@ -29,6 +29,7 @@ def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) 
         model=options.model or tiny.name(dataset.manifest.contract),
         model_files=model.files(options.model),
         config=config.to_dict(),
+        supervise=options.supervise,
         seed=options.seed,
         max_steps=options.max_steps,
         versions=versions(),

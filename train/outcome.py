@@ -9,7 +9,7 @@ import msgspec
 from . import tiny
 from .config import TrainConfig
 from .log import Log
-from .plan import Plan
+from .plan import BLIND, Plan
 from .report import Losses, TrainReport
 from .source import Source
 
@@ -25,6 +25,7 @@ def facts(dataset: Source, config: TrainConfig, plan: Plan, measured: Losses) ->
         "demo": plan.base.demo,
         "precision": plan.precision,
         "config": config.to_dict(),
+        "saw_images": config.sft.images == "real",
         "samples": {"train": len(plan.train), "val": len(plan.val)},
         "refused": {split: dict(reasons) for split, reasons in plan.refused.items() if reasons},
         "targets": {"pattern": plan.targets.pattern, "matches": {k: list(v) for k, v in plan.targets.matches.items()}},
@@ -57,6 +58,8 @@ def report(result: dict[str, Any], out: Path, *, reused: bool, seconds: float) -
     """Return the report of a run from its `run.json`."""
     measured = Losses(**result["losses"])
     warnings = list(result["warnings"])
+    if not result.get("saw_images", True):
+        warnings.append(BLIND)
     if measured.eval_best >= measured.eval_start:
         warnings.append("eval loss never fell below its start: this adapter is no better than the base model")
     if result["demo"]:

@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.exceptions import InputError
+from pipeline.exceptions import ConfigError, InputError
 
 from . import contract as agreement
 from . import describe, model, tiny
 from .config import TrainConfig
 from .data import Encoder, Item, select
+from .lesson import Lesson
 from .lora import Targets
 from .progress import Progress
 from .run import RunOptions
@@ -40,11 +41,12 @@ def make_plan(
         whose = tiny.name(contract)
         progress.say(f"train: DEMONSTRATION with the {whose}: it shows that all works, and is of no other use")
     encoder = Encoder(base.processor, contract, base.name)
+    lesson = Lesson(dataset.manifest, options.supervise, config.loss, config.sft.images)
     limits = {"max_images": config.sft.max_images_per_sample, "max_tokens": config.sft.max_tokens}
     chosen: dict[str, list[Item]] = {}
     refused: dict[str, Counter[str]] = {}
     for split in ("train", "val"):
-        chosen[split], refused[split] = select(dataset.samples(split), encoder, **limits)
+        chosen[split], refused[split] = select(lesson.items(dataset.samples(split)), encoder, **limits)
         if not chosen[split]:
             raise _nothing(dataset, split, refused[split])
     first = chosen["train"][: config.sft.per_device_train_batch_size * config.sft.gradient_accumulation_steps]
@@ -55,9 +57,22 @@ def make_plan(
         for note in agreement.notes(base.name, base.config, encoder.frame, shown):
             progress.say(f"train: {note}")
     targets = model.targets(base, config)
+    if config.sft.images == "placeholder":
+        _check_blind(targets)
+        progress.say(f"train: {BLIND}")
     for line in describe.chosen(targets):
         progress.say(f"train: {line}")
     return Plan(base, encoder, chosen["train"], chosen["val"], refused, targets, precision)
+
+
+BLIND = "PLACEHOLDERS INSTEAD OF SCREENSHOTS: this checks a set-up and trains no agent; images: real shows them"
+
+
+def _check_blind(targets: Targets) -> None:
+    """Raise ConfigError where something would learn to see that is shown nothing."""
+    if not targets.frozen_vision:
+        message = "found placeholder, but vision tower or projector learn and would be shown nothing, expected real"
+        raise ConfigError("training.sft.images", message, "or target_modules: llm, without modules_to_save")
 
 
 def _nothing(dataset: Source, split: str, refused: Counter[str]) -> InputError:

@@ -3,6 +3,7 @@
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.apart import keep_apart
 from pipeline.dataset import Dataset
@@ -16,6 +17,10 @@ from .report import TrainReport
 NEEDED = ("torch", "transformers", "peft", "accelerate", "safetensors", "matplotlib", "yaml")
 
 
+Supervise = Literal["last", "all-correct"]
+SUPERVISE: tuple[Supervise, ...] = ("last", "all-correct")
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What the command line says beside the configuration."""
@@ -24,6 +29,8 @@ class RunOptions:
     """Local folder or hub id; None is the built-in demonstration model."""
     max_steps: int | None = None
     """Stop after this many optimizer steps, whatever num_train_epochs says."""
+    supervise: Supervise = "last"
+    """The turns that the dataset trains, or beside them every one that is shown with its screenshot and not wrong."""
     seed: int = 0
     fresh: bool = False
     """Start over in a folder that holds another run."""

@@ -10,46 +10,74 @@ from pipeline.place import Where
 from pipeline.records import Sample
 from pipeline.terminal import GREEN, GREY, RESET, safe
 
+from .config import TrainConfig
 from .quiet import quietly
-from .run import require
+from .run import Supervise, require
 from .tokens import IGNORED
 
 
-def show(dataset_path: Where, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
+def show(
+    dataset_path: Where,
+    n: int,
+    model: str | None,
+    *,
+    colour: bool,
+    supervise: Supervise = "last",
+    config: TrainConfig | None = None,
+) -> Iterator[str]:
     """Yield `n` samples from all over the train split as text; raises GdpError subclasses."""
     require(model)
     with quietly():
-        yield from samples(Dataset.open(dataset_path), n, model, colour=colour)
+        yield from samples(Dataset.open(dataset_path), n, model, colour=colour, supervise=supervise, config=config)
 
 
-def samples(dataset: Dataset, n: int, model: str | None, *, colour: bool) -> Iterator[str]:
+def samples(
+    dataset: Dataset,
+    n: int,
+    model: str | None,
+    *,
+    colour: bool,
+    supervise: Supervise = "last",
+    config: TrainConfig | None = None,
+) -> Iterator[str]:
     """Yield the samples as text, each under a line that says how many of its tokens are trained."""
     rows = dataset.frame("samples", ["split", "origin"])
     chosen = set(spread(rows.filter(rows["split"] == "train")["origin"].to_list(), n))
     if not chosen:
         raise InputError(dataset.path, "found no sample in the train split, expected at least one")
-    from . import model as models
-    from .data import Encoder, Item
-
-    encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
+    encoder, lesson = _taught(dataset, model, supervise, config)
     whose = "" if model else " of the built-in tiny tokenizer"
     for index, sample in enumerate(dataset.samples("train")):
         if index in chosen:
-            encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
+            encoded, _ = encoder.tokens(lesson.item(sample))
             total, trained = len(encoded.input_ids), encoded.trained
             title = f"{sample.sample_id} ({sample.origin}): {total} tokens{whose}, {trained} trained"
             yield f"── {title}\n{render(encoded, encoder.frame, colour=colour)}"
 
 
-def token_table(dataset: Dataset, sample: Sample, model: str | None) -> Iterator[str]:
+def _taught(dataset: Dataset, model: str | None, supervise: Supervise, config: TrainConfig | None) -> tuple[Any, Any]:
+    """Return what turns items into tokens, and what makes the items."""
+    from . import model as models
+    from .data import Encoder
+    from .lesson import Lesson
+
+    config = config or TrainConfig()
+    encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
+    return encoder, Lesson(dataset.manifest, supervise, config.loss, config.sft.images)
+
+
+def token_table(
+    dataset: Dataset,
+    sample: Sample,
+    model: str | None,
+    supervise: Supervise = "last",
+    config: TrainConfig | None = None,
+) -> Iterator[str]:
     """Yield a line for each token: place, id, label, weight, text; the tokens of a picture share one line."""
     require(model)
     with quietly():
-        from . import model as models
-        from .data import Encoder, Item
-
-        encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")
-        encoded, _ = encoder.tokens(Item(sample.sample_id, sample.messages, sample.images))
+        encoder, lesson = _taught(dataset, model, supervise, config)
+        encoded, _ = encoder.tokens(lesson.item(sample))
     frame = encoder.frame
     yield f"{'place':>6} {'id':>7} {'label':>7} {'weight':>6}  text"
     rows = zip(encoded.input_ids, encoded.labels, encoded.weights, strict=True)

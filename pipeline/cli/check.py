@@ -8,7 +8,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import Report, finish, shared_options, source_place, worker_option
+from .options import Report, finish, shared_options, source_place, supervise_option, worker_option
 
 if TYPE_CHECKING:
     from pipeline.stage import Running
@@ -121,21 +121,26 @@ def view_command(
 @click.argument("sample_id")
 @click.option("--tokens", is_flag=True, help="Each token with its label and weight instead of the texts.")
 @click.option("--model", help="With --tokens: whose tokenizer.  [default: the tiny built-in one]")
-def inspect_command(*, dataset: str, sample_id: str, tokens: bool, model: str | None) -> None:
+@supervise_option
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="With --tokens: as for gdp train.")
+def inspect_command(
+    *, dataset: str, sample_id: str, tokens: bool, model: str | None, supervise: str, config_file: Path | None
+) -> None:
     """Print one sample of DATASET: its pictures, its conversation, and what of it is trained."""
     from pipeline.inspect import find, lines
     from pipeline.terminal import coloured
 
-    if model is not None and not tokens:
-        raise ConfigError("--model", "found it without --tokens, expected both or neither")
+    given = {"--model": model, "--supervise": supervise != "last", "--config": config_file}
+    if not tokens and (lonely := next((option for option, value in given.items() if value), None)):
+        raise ConfigError(lonely, "found it without --tokens, expected both or neither")
     from pipeline.dataset import Dataset
 
     opened = Dataset.open(source_place(dataset))
     sample = find(opened, sample_id)
     if tokens:
-        from train import show
+        from train import config, show
 
-        text = show.token_table(opened, sample, model)
+        text = show.token_table(opened, sample, model, supervise, config.load(config_file))  # type: ignore[arg-type]  # click chose it
     else:
         text = lines(sample, colour=coloured())
     for line in text:

@@ -7,7 +7,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import finish, on_terminal, seed_option, shared_options, source_place
+from .options import finish, on_terminal, seed_option, shared_options, source_place, supervise_option
 
 
 @click.command("train")
@@ -15,6 +15,7 @@ from .options import finish, on_terminal, seed_option, shared_options, source_pl
 @click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the run.")
 @click.option("--model", help="Model folder or hub id.  [default: a tiny built-in model, for demonstration]")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with hyper-parameters.")
+@supervise_option
 @click.option("--max-steps", type=click.IntRange(1), help="Stop after this many optimiser steps.")
 @click.option(
     "--show", type=click.IntRange(1), metavar="N", help="Print N samples with trained tokens marked, no more."
@@ -22,8 +23,8 @@ from .options import finish, on_terminal, seed_option, shared_options, source_pl
 @seed_option
 @shared_options
 def train_command(
-    *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, max_steps: int | None,
-    show: int | None, seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
+    *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, supervise: str,
+    max_steps: int | None, show: int | None, seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Fine-tune a vision-language model on DATASET with LoRA.
 
@@ -33,21 +34,23 @@ def train_command(
     from train import run as trainer
 
     if show is not None:
-        if out or config_file or max_steps or fresh:
-            raise ConfigError(
-                "--show", "found it beside -o, --config, --max-steps or --fresh, expected it without them"
-            )
+        if out or max_steps or fresh:
+            raise ConfigError("--show", "found it beside -o, --max-steps or --fresh, expected it without them")
         from pipeline.terminal import coloured
         from train import show as shown
 
-        for text in shown.show(source_place(dataset), show, model, colour=coloured()):
+        looked = shown.show(
+            source_place(dataset), show, model, colour=coloured(), supervise=supervise,  # type: ignore[arg-type]  # click chose it
+            config=settings.load(config_file),
+        )  # fmt: skip
+        for text in looked:
             click.echo(text)
         return
     if out is None:
         raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
     options = trainer.RunOptions(
-        model=model, max_steps=max_steps, seed=seed, fresh=fresh, quiet=quiet, verbose=verbose,
-        progress=not quiet and on_terminal(),
+        model=model, supervise=supervise, max_steps=max_steps, seed=seed,  # type: ignore[arg-type]  # click chose it
+        fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
     )  # fmt: skip
     finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
 

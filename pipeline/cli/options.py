@@ -62,6 +62,14 @@ def seed_option(function: Command) -> Command:
     return click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")(function)
 
 
+def supervise_option(function: Command) -> Command:
+    """Add what is trained of a sample."""
+    return click.option(
+        "--supervise", type=click.Choice(["last", "all-correct"]), default="last", show_default=True,
+        help="Turns to learn: those that the dataset trains, or every one that shows its screenshot and is not wrong.",
+    )(function)  # fmt: skip
+
+
 def worker_option(function: Command) -> Command:
     """Add the options that change only the time; the command receives them as `how`, a `stage.Running`."""
 

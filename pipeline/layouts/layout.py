@@ -10,9 +10,11 @@ from pipeline.actions import Action
 from pipeline.manifest import Contract
 from pipeline.policy import History
 from pipeline.records import Inbound, Part, Turn
+from pipeline.records import joined as joined_parts
 
 from .calls import Calls, GrammarError
 from .coordinates import Coordinates, grid, pixels
+from .spans import Span, joined
 
 
 class Reply(Struct, frozen=True):
@@ -78,13 +80,19 @@ class Layout:
         """Return why the family cannot express the turn, or None."""
         raise NotImplementedError
 
-    def response(self, turn: Turn, *, thought: bool = True) -> str:
-        """Return what the assistant says in this turn; the turn must not be one that `refuse` refuses."""
+    def spans(self, turn: Turn, *, thought: bool = True) -> tuple[Span, ...]:
+        """Return what the assistant says in this turn, in pieces; the turn must not be one that `refuse` refuses."""
         raise NotImplementedError
+
+    def response(self, turn: Turn, *, thought: bool = True) -> str:
+        """Return what the assistant says in this turn as text."""
+        return joined(self.spans(turn, thought=thought))
 
     def parts(self, turn: Turn, *, thought: bool = True) -> tuple[Part, ...]:
         """Return the response as parts of a message; control tokens that the model writes are parts of their own."""
-        return (Part("text", text=self.response(turn, thought=thought)),)
+        return joined_parts(
+            Part("token" if span.token else "text", span.text) for span in self.spans(turn, thought=thought)
+        )
 
     def no_call(self, action: Action) -> GrammarError:
         """Return the reason why there is no call for an action."""

@@ -34,6 +34,7 @@ from pipeline.policy import History
 from pipeline.records import Inbound, Turn
 
 from .calls import Argument, Call, Calls, GrammarError
+from .spans import Span
 from .tool_call import ToolCallLayout, spells_call
 
 BUTTONS = ("back", "home", "menu", "enter")
@@ -120,9 +121,10 @@ class MaiUi(ToolCallLayout):
             return "found a thought that spells the layout's own tags, expected none"
         return None
 
-    def words(self, turn: Turn, *, thought: bool) -> str:
+    def words(self, turn: Turn, *, thought: bool) -> tuple[Span, ...]:
         """Return the thinking block, nothing where thoughts are dropped."""
-        return f"<thinking>\n{(turn.thought or '').strip()}\n</thinking>\n" if thought else ""
+        said = Span((turn.thought or "").strip(), "thought")
+        return (Span("<thinking>\n"), said, Span("\n</thinking>\n")) if thought else ()
 
     def read_words(self, text: str) -> tuple[str | None, str | None, str]:
         """Return what the thinking block says, and the call."""

@@ -12,6 +12,7 @@ from pipeline.policy import History
 from pipeline.records import Turn
 
 from .mobile_use import MobileUse, declared
+from .spans import Span
 from .tool_call import signature
 
 CALLS = declared("[x, y] in pixels from the top left corner", key=True, answer=False)
@@ -59,9 +60,9 @@ class Qwen25VL(MobileUse):
         """Return None: nothing is said before the call."""
         return None
 
-    def words(self, turn: Turn, *, thought: bool) -> str:
+    def words(self, turn: Turn, *, thought: bool) -> tuple[Span, ...]:
         """Return nothing."""
-        return ""
+        return ()
 
     def read_words(self, text: str) -> tuple[str | None, str | None, str]:
         """Return the text, which is the call."""

@@ -15,6 +15,7 @@ from pipeline.records import Turn
 
 from .calls import GrammarError
 from .mobile_use import MobileUse, declared
+from .spans import Span
 from .tool_call import loads, one_line, signature, spells_call
 
 CALLS = declared("[x, y] on a grid from 0 to 999 over the screen", key=False, answer=True)
@@ -68,10 +69,10 @@ class Qwen3VL(MobileUse):
             return "found a thought that spells the layout's own marks, expected none"
         return None
 
-    def words(self, turn: Turn, *, thought: bool) -> str:
+    def words(self, turn: Turn, *, thought: bool) -> tuple[Span, ...]:
         """Return thought and action sentence."""
-        said = f"Thought: {one_line(turn.thought)}\n" if thought else ""
-        return f"{said}Action: {json.dumps(one_line(turn.instruction), ensure_ascii=False)}\n"
+        said = (Span("Thought: "), Span(one_line(turn.thought), "thought"), Span("\n")) if thought else ()
+        return (*said, Span(f"Action: {json.dumps(one_line(turn.instruction), ensure_ascii=False)}\n"))
 
     def read_words(self, text: str) -> tuple[str | None, str | None, str]:
         """Return thought, sentence, and the call."""

@@ -23,6 +23,7 @@ from pipeline.policy import History
 from pipeline.records import Inbound, Turn
 
 from .calls import Argument, Call, Calls, GrammarError
+from .spans import Span
 from .tool_call import ToolCallLayout, one_line, signature, spells_call
 
 WHERE = Argument("coordinate", "point", "[x, y] on a grid from 0 to 999 over the screen", required=False)
@@ -111,9 +112,9 @@ Previous actions:
             return "found an instruction that spells the layout's own marks, expected none"
         return None
 
-    def words(self, turn: Turn, *, thought: bool) -> str:
+    def words(self, turn: Turn, *, thought: bool) -> tuple[Span, ...]:
         """Return the sentence; there is no thought."""
-        return f"Action: {one_line(turn.instruction)}\n"
+        return (Span(f"Action: {one_line(turn.instruction)}\n"),)
 
     def read_words(self, text: str) -> tuple[str | None, str | None, str]:
         """Return the sentence and the call."""

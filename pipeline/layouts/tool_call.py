@@ -9,6 +9,8 @@ from pipeline.records import Inbound, Turn
 
 from .calls import Calls, GrammarError
 from .layout import Layout, Reply
+from .spans import Span
+from .spans import call as call_spans
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -43,8 +45,8 @@ class ToolCallLayout(Layout):
         """Return why what is said before the call cannot be written, or None."""
         raise NotImplementedError
 
-    def words(self, turn: Turn, *, thought: bool) -> str:
-        """Return what is said before the call."""
+    def words(self, turn: Turn, *, thought: bool) -> tuple[Span, ...]:
+        """Return what is said before the call, in pieces."""
         raise NotImplementedError
 
     def read_words(self, text: str) -> tuple[str | None, str | None, str]:
@@ -63,9 +65,15 @@ class ToolCallLayout(Layout):
             return "found an action's text that spells the layout's own marks, expected none"
         return None
 
-    def response(self, turn: Turn, *, thought: bool = True) -> str:
-        """Return the words and the call, or the calls, each between its marks."""
-        return self.words(turn, thought=thought) + "\n".join(map(wrap, self.json(turn)))
+    def spans(self, turn: Turn, *, thought: bool = True) -> tuple[Span, ...]:
+        """Return the words and the call, or the calls, each between its marks, in pieces."""
+        spans = list(self.words(turn, thought=thought))
+        for place, arguments in enumerate(self._arguments(turn)):
+            points = [each.name for each in self.calls.named(arguments["action"]).arguments if each.kind == "point"]
+            spans.append(Span(f"{chr(10) if place else ''}{OPEN}\n"))
+            spans += call_spans(self.tool, arguments, points)
+            spans.append(Span(f"\n{CLOSE}"))
+        return tuple(spans)
 
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take the answer apart; raises GrammarError."""

@@ -35,12 +35,13 @@ from pipeline.actions import (
 )
 from pipeline.geometry import straight
 from pipeline.policy import History
-from pipeline.records import Part, Turn
+from pipeline.records import Turn
 
 from .calls import Argument, Call, Calls, GrammarError
 from .layout import Layout, Reply
 from .literals import calls as read_calls
 from .literals import escaped, unescaped
+from .spans import Span, coordinates
 
 BOX_START, BOX_END = "<|box_start|>", "<|box_end|>"
 START, END = Argument("start_box", "point"), Argument("end_box", "point")
@@ -127,24 +128,22 @@ class UiTars15(Layout):
             return str(error)
         return None
 
-    def parts(self, turn: Turn, *, thought: bool = True) -> tuple[Part, ...]:
-        """Return the answer; the control tokens around points are parts of their own."""
-        said = f"Thought: {(turn.thought or '').strip()}\n" if thought else ""
-        pieces = [f"{said}Action: "]
+    def spans(self, turn: Turn, *, thought: bool = True) -> tuple[Span, ...]:
+        """Return the answer in pieces; the control tokens around points are pieces of their own."""
+        said = [Span("Thought: "), Span((turn.thought or "").strip(), "thought"), Span("\n")] if thought else []
+        spans = [*said, Span("Action: ")]
         for number, (name, arguments) in enumerate(self._actions(turn)):
-            pieces[-1] += f"{chr(10) * 2 if number else ''}{name}("
+            spans += [Span(chr(10) * 2 if number else ""), Span(name, "action"), Span("(")]
             for place, (key, value) in enumerate(arguments.items()):
-                pieces[-1] += f"{', ' if place else ''}{key}='"
+                spans.append(Span(f"{', ' if place else ''}{key}='"))
                 if isinstance(value, list):
-                    pieces += [BOX_START, f"({value[0]},{value[1]})", BOX_END, "'"]
+                    spans += [Span(BOX_START, token=True), Span("("), *coordinates(value, ","), Span(")")]
+                    spans.append(Span(BOX_END, token=True))
                 else:
-                    pieces[-1] += f"{escaped(value)}'"
-            pieces[-1] += ")"
-        return tuple(Part("token" if place % 4 in {1, 3} else "text", text) for place, text in enumerate(pieces))
-
-    def response(self, turn: Turn, *, thought: bool = True) -> str:
-        """Return the answer as text."""
-        return "".join(part.text or "" for part in self.parts(turn, thought=thought))
+                    spans.append(Span(escaped(value)))
+                spans.append(Span("'"))
+            spans.append(Span(")"))
+        return tuple(spans)
 
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take the answer apart; raises GrammarError."""

@@ -1,0 +1,54 @@
+"""A response in pieces, each known for what it is: layouts write these, and responses are nothing but their texts."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+Kind = Literal["thought", "action", "coordinates", "other"]
+"""The words of the thought; the name of an action; the numbers of its points; everything else."""
+
+
+class Span(Struct, frozen=True):
+    """A piece of a response."""
+
+    text: str
+    kind: Kind = "other"
+    token: bool = False
+    """Whether it is one control token of the model's vocabulary."""
+
+
+def joined(spans: Iterable[Span]) -> str:
+    """Return what the pieces say together."""
+    return "".join(span.text for span in spans)
+
+
+def coordinates(numbers: Sequence[int], separator: str) -> Iterator[Span]:
+    """Yield numbers with a separator between them, which is none of them."""
+    for place, number in enumerate(numbers):
+        if place:
+            yield Span(separator)
+        yield Span(str(number), "coordinates")
+
+
+def call(tool: str, arguments: Mapping[str, Any], points: Iterable[str]) -> Iterator[Span]:
+    """Yield the JSON of a tool call as `json.dumps` writes it; `points` are the arguments that are [x, y].
+
+    >>> joined(call("t", {"action": "click", "at": [1, 2]}, ["at"]))
+    '{"name": "t", "arguments": {"action": "click", "at": [1, 2]}}'
+    """
+    yield Span(f'{{"name": {_json(tool)}, "arguments": {{')
+    for place, (key, value) in enumerate(arguments.items()):
+        yield Span(f"{', ' if place else ''}{_json(key)}: ")
+        if key in points:
+            yield from (Span("["), *coordinates(value, ", "), Span("]"))
+        elif key == "action":
+            yield from (Span('"'), Span(_json(value)[1:-1], "action"), Span('"'))
+        else:
+            yield Span(_json(value))
+    yield Span("}}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
