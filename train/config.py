@@ -54,6 +54,7 @@ class SftConfig:
     logging_steps: int = 5
     save_total_limit: int = 2
     dataloader_num_workers: int = 0
+    report_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The part of a run that costs: train, save, prove what was saved."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ def _train(
         seed=_seed(options),
         max_steps=options.max_steps,
         precision=plan.precision,
+        run_name=out.name,
     )
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / rundir.TENSORBOARD))  # else in `checkpoints`, which goes
     tower = Tower.of(adapted)
     collator = Collator(plan.base.processor, plan.encoder.frame, once=tower is not None and tower.by_grid)
     parts, check = rates.of_parts(config.sft), GradientCheck(log.say)

@@ -1,6 +1,7 @@
 """`gdp train`: a dataset in, a LoRA adapter out. Imports no torch before it is known to be there."""
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,7 @@ class RunOptions:
 def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:
     """Train on the dataset and write the run's folder; raises GdpError subclasses, MissingExtraError without torch."""
     require(options.model)
+    require_services(config.sft.report_to)
     keep_apart(Place.of(dataset_path), Place.of(out))
     if options.model and Path(options.model).is_dir():
         keep_apart(Place.of(options.model), Place.of(out))
@@ -62,6 +64,14 @@ def require(model: str | None) -> None:
         raise MissingExtraError("gdp train", f"{', '.join(missing)} not installed", INSTALL_HINT)
     if model and not Path(model).exists() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise InputError(model, "found nothing there, expected a model folder or a hub id such as owner/name")
+
+
+def require_services(names: Sequence[str]) -> None:
+    """Raise MissingExtraError unless all that the log is to be sent to is installed."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            where = "training.sft.report_to"
+            raise MissingExtraError(where, f"found {name}, which is not installed, expected it", f"pip install {name}")
 
 
 def _check_splits(dataset: Dataset) -> None:

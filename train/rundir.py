@@ -22,7 +22,10 @@ LOCK = ".lock"
 
 LOG = "training_log.jsonl"
 
-OURS = (RESULT, MARKER, LOCK, LOG, "adapter", "base", "checkpoints", "last_good", "loss.png")
+TENSORBOARD = "tensorboard"
+"""Written where `report_to` asks for it."""
+
+OURS = (RESULT, MARKER, LOCK, LOG, "adapter", "base", "checkpoints", "last_good", "loss.png", TENSORBOARD)
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 

@@ -191,8 +191,10 @@ def _never(*_: Any, **__: Any) -> torch.Tensor:
     raise AssertionError("compute_loss is overridden")
 
 
-def arguments(config: TrainConfig, *, folder: str, seed: int, max_steps: int | None, precision: str) -> Any:
-    """Return transformers' settings for ours."""
+def arguments(
+    config: TrainConfig, *, folder: str, seed: int, max_steps: int | None, precision: str, run_name: str = "gdp"
+) -> Any:
+    """Return transformers' settings for ours; `run_name` is how the services of `report_to` call the run."""
     sft = config.sft
     every = sft.eval_steps if sft.eval_steps < 1 else int(sft.eval_steps)
     return TrainingArguments(
@@ -229,7 +231,8 @@ def arguments(config: TrainConfig, *, folder: str, seed: int, max_steps: int | N
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
         disable_tqdm=True,
-        report_to="none",
+        report_to=list(sft.report_to) or "none",
+        run_name=run_name,
     )
 
 

@@ -25,7 +25,7 @@ def test_defaults_are_those_of_the_schema() -> None:
         documented = {key: rule["default"] for key, rule in definitions[name]["properties"].items()}
         if name == "lora":
             documented["target_modules"] = (documented["target_modules"],)
-            documented["modules_to_save"] = tuple(documented["modules_to_save"])
+        documented = {key: tuple(v) if isinstance(v, list) else v for key, v in documented.items()}
         assert documented == values
 
 
