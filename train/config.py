@@ -88,6 +88,9 @@ class TrainConfig:
     lora: LoraConfig = LoraConfig()
     loss: LossConfig = LossConfig()
     guards: GuardConfig = field(default_factory=GuardConfig)
+    preset: Literal["auto", "none"] = "none"
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """What the file says, as `section.key`; a preset leaves it alone."""
     source: str | None = None
     """The file that it was read from; None where none was named."""
 
@@ -97,7 +100,8 @@ class TrainConfig:
 
     def for_model(self, model: str | None) -> "TrainConfig":
         """Return these settings, or the demo recipe's where neither a file nor a model was named."""
-        return load(DEMO) if model is None and self == TrainConfig() else self
+        plain = model is None and replace(self, preset="none") == TrainConfig()
+        return replace(load(DEMO), preset=self.preset) if plain else self
 
 
 SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig, "loss": LossConfig, "guards": GuardConfig}
@@ -117,7 +121,8 @@ def load(path: Path | None) -> TrainConfig:
     _check(path, document)
     given = document["training"]
     sections = {name: _build(section(), given.get(name, {})) for name, section in SECTIONS.items()}
-    config = TrainConfig(**sections, source=str(path))
+    keys = frozenset(f"{name}.{key}" for name in SECTIONS for key in given.get(name, {}))
+    config = TrainConfig(**sections, preset=given.get("preset", "none"), given=keys, source=str(path))
     _check_together(path, config)
     return config
 

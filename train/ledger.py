@@ -15,12 +15,12 @@ _ops: Any = torch.ops.aten
 INDEXING = (_ops.index.Tensor, _ops.index_put.default, _ops.index_put_.default, _ops._index_put_impl_.default)
 
 
-class Ledger(TorchDispatchMode):
+class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts each storage on the meta device once, from the operation that makes it until nothing holds it any more."""
 
     def __init__(self, known: list[torch.Tensor]) -> None:
         """Begin at zero; `known` was there before, and what shares its storage is nothing new."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._known = {tensor.untyped_storage()._cdata for tensor in known}

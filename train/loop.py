@@ -1,9 +1,10 @@
 """The run, top to bottom: check everything that can be checked first, train, and prove what was saved."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
-from . import hardware, model, outcome, rundir, tiny
+from . import exhausted, hardware, model, outcome, presets, rundir, tiny
 from .config import TrainConfig
 from .fit import fit
 from .plan import make_plan
@@ -17,12 +18,12 @@ from .versions import versions
 def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:
     """Train an adapter in the folder and return the report; raises GdpError subclasses."""
     began = time.monotonic()
-    config = config.for_model(options.model)
+    config, preset = presets.apply(config.for_model(options.model), dataset.manifest.splits["train"])
     progress = Progress(quiet=options.quiet, bar=options.progress)
     if options.model and not Path(options.model).exists():
         progress.say(f"train: no folder {options.model}, asking the hub")
     machine = hardware.of(config.sft)
-    for line in machine.reasons:
+    for line in (*machine.reasons, *(preset.lines() if preset else ())):
         progress.say(f"train: {line}")
     who = rundir.identity(
         dataset=dataset.manifest.fingerprint,
@@ -38,6 +39,9 @@ def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) 
         if stored:
             return outcome.report(stored, out, reused=True, seconds=0.0)
         plan = make_plan(dataset, out, config, options, machine.precision, progress)
-        result = {**fit(dataset, out, config, options, plan, progress), **who}
+        images = max(len(item.images) for item in plan.train)
+        with exhausted.explained(config, plan.targets, images):
+            result = {**fit(dataset, out, config, options, plan, progress), **who}
+        result["preset"] = asdict(preset) if preset else None
         rundir.finish(out, result)
     return outcome.report(result, out, reused=False, seconds=time.monotonic() - began)

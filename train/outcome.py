@@ -28,7 +28,11 @@ def facts(dataset: Source, config: TrainConfig, plan: Plan, measured: Losses) ->
         "saw_images": config.sft.images == "real",
         "samples": {"train": len(plan.train), "val": len(plan.val)},
         "refused": {split: dict(reasons) for split, reasons in plan.refused.items() if reasons},
-        "targets": {"pattern": plan.targets.pattern, "matches": {k: list(v) for k, v in plan.targets.matches.items()}},
+        "targets": {
+            "pattern": plan.targets.pattern,
+            "matches": {entry: list(names) for entry, names in plan.targets.matches.items()},
+            "saved": list(plan.targets.saved),
+        },
         "losses": asdict(measured),
     }
 

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.apart import keep_apart
 from pipeline.dataset import Dataset
@@ -14,6 +14,9 @@ from pipeline.place import Place, Where
 from .config import INSTALL_HINT, TrainConfig
 from .quiet import quietly
 from .report import TrainReport
+
+if TYPE_CHECKING:
+    from .dryrun import DryRun
 
 NEEDED = ("torch", "transformers", "peft", "accelerate", "safetensors", "matplotlib", "yaml")
 
@@ -55,6 +58,17 @@ def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions
         from . import loop
 
         return loop.train(dataset, out, config, options)
+
+
+def dry(dataset_path: Where, config: TrainConfig, options: RunOptions) -> "DryRun":
+    """Return what a run would decide and need; reads no weights, writes nothing."""
+    require(options.model)
+    dataset = Dataset.open(dataset_path)
+    _check_splits(dataset)
+    with quietly(verbose=options.verbose):
+        from . import dryrun
+
+        return dryrun.dry_run(dataset, config, options)
 
 
 def require(model: str | None) -> None:

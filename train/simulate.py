@@ -1,12 +1,12 @@
 """One training step without numbers: the model's own code on the meta device, with real shapes, every byte counted.
 
-So the estimate knows what a formula would have to guess: which inputs peft copies into fp32, what a family's layers keep,
-what checkpointing gives back, what the head holds. Two things are put in: fused attention, which the meta device would
-spell out as a matrix of all pairs, and autocast, which it does not have.
+So the estimate knows what a formula would have to guess: which inputs peft copies into fp32, what a family's layers
+keep, what checkpointing gives back, what the head holds. Two things are put in: fused attention, which the meta
+device would spell out as a matrix of all pairs, and autocast, which it does not have.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map_only
 
 from .ledger import Ledger
 from .loss import token_losses
+from .tower import Tower
 
 F = torch.nn.functional
 
@@ -41,7 +42,7 @@ class Phases:
         return max(self.vision, self.forward, self.head, self.backward)
 
 
-def step(model: Any, batch: dict[str, Any], *, low: torch.dtype | None) -> Phases:
+def step(model: Any, batch: dict[str, Any], tower: Tower | None, *, low: torch.dtype | None) -> Phases:
     """Return what a forward and backward pass of a model on the meta device would take.
 
     `batch` is a real one of the collator; `low` is the format that autocast would compute in, None without it.
@@ -54,11 +55,12 @@ def step(model: Any, batch: dict[str, Any], *, low: torch.dtype | None) -> Phase
     with ledger, arithmetic(low):
         batch = {name: _without_numbers(value) for name, value in batch.items()}
         phases.inputs = ledger.restart()
-        with _watching(model, ledger, phases):
+        shown = tower.showing(batch.get("pictures")) if tower else nullcontext()
+        with _watching(model, ledger, phases), shown:
             losses, outputs = token_losses(model, batch)
         phases.head = ledger.restart()
         del outputs
-        losses.sum().backward()
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         phases.backward = ledger.restart()
     return phases
 

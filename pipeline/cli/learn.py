@@ -1,7 +1,9 @@
 """`gdp train`: a dataset in, an adapter out; `gdp monitor`: how that goes."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -20,11 +22,18 @@ from .options import finish, on_terminal, seed_option, shared_options, source_pl
 @click.option(
     "--show", type=click.IntRange(1), metavar="N", help="Print N samples with trained tokens marked, no more."
 )
+@click.option("--dry-run", is_flag=True, help="Say what a run would decide and need; no weights are read.")
+@click.option(
+    "--preset",
+    type=click.Choice(["auto", "none"]),
+    help="auto: values for the size of the dataset, where --config gives none.  [default: the file's, else none]",
+)
 @seed_option
 @shared_options
 def train_command(
     *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, supervise: str,
-    max_steps: int | None, show: int | None, seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
+    max_steps: int | None, show: int | None, dry_run: bool, preset: Literal["auto", "none"] | None,
+    seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Fine-tune a vision-language model on DATASET with LoRA.
 
@@ -34,8 +43,9 @@ def train_command(
     from train import run as trainer
 
     if show is not None:
-        if out or max_steps or fresh:
-            raise ConfigError("--show", "found it beside -o, --max-steps or --fresh, expected it without them")
+        if out or max_steps or fresh or dry_run or preset:
+            message = "found it beside -o, --max-steps, --fresh, --dry-run or --preset, expected it without them"
+            raise ConfigError("--show", message)
         from pipeline.terminal import coloured
         from train import show as shown
 
@@ -46,13 +56,20 @@ def train_command(
         for text in looked:
             click.echo(text)
         return
-    if out is None:
-        raise ConfigError("-o", "found none, expected a new folder for the run", "or --show N to look at samples")
+    chosen = settings.load(config_file)
+    if preset is not None:
+        chosen = replace(chosen, preset=preset)
+    if dry_run and (out or fresh):
+        raise ConfigError("--dry-run", "found it beside -o or --fresh, expected it without them: it writes nothing")
+    if out is None and not dry_run:
+        raise ConfigError("-o", "found none, expected a new folder for the run", "or --dry-run, or --show N")
     options = trainer.RunOptions(
         model=model, supervise=supervise, max_steps=max_steps, seed=seed,  # type: ignore[arg-type]  # click chose it
         fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
     )  # fmt: skip
-    finish(trainer.run(source_place(dataset), out, settings.load(config_file), options), out, form=form, quiet=quiet)
+    place = source_place(dataset)
+    report = trainer.run(place, out, chosen, options) if out is not None else trainer.dry(place, chosen, options)
+    finish(report, out, form=form, quiet=quiet)
 
 
 @click.command("monitor")
