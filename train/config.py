@@ -14,6 +14,8 @@ import schemas
 from pipeline.exceptions import ConfigError
 from pipeline.schema_errors import findings, json_path
 
+from .evalconfig import EvalConfig
+from .evalconfig import check as check_eval
 from .guards import GuardConfig
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -88,6 +90,7 @@ class TrainConfig:
     lora: LoraConfig = LoraConfig()
     loss: LossConfig = LossConfig()
     guards: GuardConfig = field(default_factory=GuardConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
     preset: Literal["auto", "none"] = "none"
     given: frozenset[str] = field(default=frozenset(), compare=False)
     """What the file says, as `section.key`; a preset leaves it alone."""
@@ -104,7 +107,13 @@ class TrainConfig:
         return replace(load(DEMO), preset=self.preset) if plain else self
 
 
-SECTIONS: dict[str, Any] = {"sft": SftConfig, "lora": LoraConfig, "loss": LossConfig, "guards": GuardConfig}
+SECTIONS: dict[str, Any] = {
+    "sft": SftConfig,
+    "lora": LoraConfig,
+    "loss": LossConfig,
+    "guards": GuardConfig,
+    "eval": EvalConfig,
+}
 """Of the YAML file: a section is a frozen dataclass with defaults for all, and `$defs/<name>` of the schema."""
 
 
@@ -150,6 +159,7 @@ def _check(path: Path, document: Any) -> None:
 
 
 def _check_together(path: Path, config: TrainConfig) -> None:
+    check_eval(f"{path}: $.training.eval", config.eval)
     where = f"{path}: $.training.sft"
     if config.sft.eval_steps > 1 and not config.sft.eval_steps.is_integer():
         found = f"found {config.sft.eval_steps}, expected a whole number of steps, or a share below 1"

@@ -13,7 +13,7 @@ from pipeline.place import Place, Where
 from pipeline.records import Sample
 
 from . import evaluate_files
-from .evaluate_answers import Answers, EvaluateOptions, Split
+from .evaluate_answers import Answers, EvaluateOptions, Split, spread
 from .evaluate_report import Column, EvaluateReport
 from .metrics import Case, cases, judge, presets, summarize
 from .progress import Progress
@@ -78,13 +78,6 @@ def select(dataset: Dataset, split: Split) -> list[Sample]:
         hint = "--split train or --split all, or slice with another --val-fraction"
         raise InputError(dataset.path, f"found no sample in the {split} split ({there}), expected some", hint)
     return samples
-
-
-def spread(samples: list[Sample], limit: int | None) -> list[Sample]:
-    """Return `limit` samples evenly apart, the same ones each time; all where there are no more."""
-    if limit is None or limit >= len(samples):
-        return samples
-    return [samples[place * len(samples) // limit] for place in range(limit)]
 
 
 def _column(answers: Answers, made: list[Case], preset_name: str) -> Column:

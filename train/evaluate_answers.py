@@ -1,8 +1,8 @@
 """What `gdp evaluate` is asked, and what models say: shared by the command and by what loads models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Split = Literal["train", "val", "all"]
 
@@ -36,3 +36,10 @@ class Answers:
     """By sample id."""
     truncated: frozenset[str] = frozenset()
     """Samples whose answer was cut off."""
+
+
+def spread(samples: Sequence[Any], limit: int | None) -> list[Any]:
+    """Return `limit` samples evenly apart, the same ones each time; all where there are no more."""
+    if limit is None or limit >= len(samples):
+        return list(samples)
+    return [samples[place * len(samples) // limit] for place in range(limit)]

@@ -7,9 +7,10 @@ from typing import Any
 
 from transformers import set_seed
 
-from . import adapt, adapter, curve, head, lastgood, model, outcome, rates, rundir, trainer, verify
+from . import adapt, adapter, curve, head, lastgood, model, outcome, patience, rates, rundir, trainer, verify
 from .config import TrainConfig
 from .data import Collator, Examples
+from .examination import Examination
 from .gradients import GradientCheck
 from .log import Log
 from .plan import Plan
@@ -24,6 +25,7 @@ def fit(
     dataset: Source, out: Path, config: TrainConfig, options: RunOptions, plan: Plan, progress: Progress
 ) -> dict[str, Any]:
     """Train, save, verify; return what `run.json` says about it."""
+    examination = Examination.of(dataset, plan, config.eval, out)
     set_seed(_seed(options))
     adapted = model.add_lora(model.load(plan.base, config.sft), plan.targets, config.lora, config.sft)
     examples = (Examples(dataset, plan.encoder, plan.train), Examples(dataset, plan.encoder, plan.val))
@@ -32,12 +34,13 @@ def fit(
     log = Log(out / rundir.LOG, progress)
     watch = Watch(config.guards, log)
     try:
-        steps = _train(adapted, examples, out, config, options, plan, log, watch)
+        steps = _train(adapted, examples, out, config, options, plan, log, watch, examination)
     finally:
         progress.clear()
         log.close()
     adapt.settle(adapted)
     facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
+    facts["metrics"] = outcome.metrics(log, config.eval, plan)
     curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
     trainable, total = adapted.get_nb_trainable_parameters()
     adapter.save(adapted, plan, out / "adapter", facts)
@@ -56,6 +59,7 @@ def _train(
     plan: Plan,
     log: Log,
     watch: Watch,
+    examination: Examination | None,
 ) -> int:
     """Evaluate once, then train; the model holds the best weights afterwards. Return the number of steps.
 
@@ -74,6 +78,8 @@ def _train(
     collator = Collator(plan.base.processor, plan.encoder.frame, once=tower is not None and tower.by_grid)
     parts, check = rates.of_parts(config.sft), GradientCheck(log.say)
     runner = trainer.make(adapted, arguments, examples, collator, log, tower, watch, rates=parts, gradients=check)
+    runner.examination = examination
+    patience.add(runner, config.eval, log)
     try:
         runner.evaluate()
         runner.train()

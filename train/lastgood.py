@@ -16,7 +16,8 @@ FILES = ("adapter_model.safetensors", "adapter_config.json")
 def kept(error: GuardStopError, out: Path, checkpoint: str | None, plan: Plan, log: Log) -> GuardStopError:
     """Copy the best checkpoint's adapter to `last_good/`; return the error with a hint that says where it is."""
     start, *evals = log.series("eval_loss")
-    best = min(evals, key=lambda point: point[1], default=start)
+    step = None if checkpoint is None else int(checkpoint.rsplit("-", 1)[1])
+    best = next((point for point in evals if point[0] == step), start)
     if checkpoint is None or not best[1] < start[1]:
         kept_hint = "no evaluation was below the start, so no adapter was kept"
     else:

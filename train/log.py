@@ -11,9 +11,10 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from .metrics import METRICS
 from .progress import Progress
 
-KEPT = ("loss", "eval_loss", "grad_norm", "learning_rate", "epoch")
+KEPT = ("loss", "eval_loss", "grad_norm", "learning_rate", "epoch", "eval_cut_off")
 TIMING = (
     "elapsed",
     "samples_per_second",
@@ -23,6 +24,10 @@ TIMING = (
     "process_peak_memory",
     "eval_runtime",
 )
+
+
+def _kept(key: str) -> bool:
+    return key in KEPT or key.startswith("learning_rate") or key.removeprefix("eval_") in METRICS
 
 
 class Log(TrainerCallback):  # type: ignore[misc]
@@ -45,7 +50,7 @@ class Log(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Write one line if the measurement holds a loss."""
         logs = logs or {}
-        measured = {key: float(value) for key, value in logs.items() if key in KEPT or key.startswith("learning_rate")}
+        measured = {key: float(value) for key, value in logs.items() if _kept(key)}
         if "loss" not in measured and "eval_loss" not in measured:
             return
         line: dict[str, Any] = {"step": int(state.global_step), **measured}

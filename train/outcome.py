@@ -8,7 +8,9 @@ import msgspec
 
 from . import tiny
 from .config import TrainConfig
+from .evalconfig import EvalConfig, best
 from .log import Log
+from .metrics import METRICS
 from .plan import BLIND, Plan
 from .report import Losses, TrainReport
 from .source import Source
@@ -42,6 +44,20 @@ def losses(log: Log) -> Losses:
     evals, trains = log.series("eval_loss"), log.series("loss")
     best_step, best = min(evals[1:], key=lambda point: point[1])
     return Losses(evals[0][1], best, evals[-1][1], best_step, *_ends(trains))
+
+
+def metrics(log: Log, config: EvalConfig, plan: Plan) -> dict[str, Any]:
+    """Return what the model answered at the start, where its weights are kept, and at the end, if it was asked."""
+    evals = [line for line in log.lines if "eval_loss" in line]
+    kept = best(log.lines, config)
+    found: dict[str, Any] = {"metric": config.metric, "kept_step": kept["step"], "kept_value": kept[config.key]}
+    if not config.samples:
+        return found
+    lines = {"start": evals[0], "kept": kept, "final": evals[-1]}
+    named = {
+        name: {key: line[f"eval_{key}"] for key in METRICS if f"eval_{key}" in line} for name, line in lines.items()
+    }
+    return {**found, "samples": min(config.samples, len(plan.val)), "preset": config.preset, **named}
 
 
 def _ends(lines: list[tuple[int, float]]) -> tuple[float | None, float | None]:
@@ -79,5 +95,5 @@ def report(result: dict[str, Any], out: Path, *, reused: bool, seconds: float) -
     )
 
 
-PASSED_ON = ("model", "demo", "seed", "samples", "refused", "trainable", "total", "steps", "verified")
+PASSED_ON = ("model", "demo", "seed", "samples", "refused", "trainable", "total", "steps", "verified", "metrics")
 """What the report takes from `run.json` as it is."""

@@ -46,7 +46,7 @@ class Progress:
     def measured(self, done: int, total: int, values: dict[str, float]) -> None:
         """Say an eval loss; say a train loss and what goes with it, or keep them for the drawn line."""
         if "eval_loss" in values:
-            self.say(self._line(done, total, f"  eval loss {values['eval_loss']:.4f}"))
+            self.say(self._line(done, total, f"  eval loss {values['eval_loss']:.4f}{answers(values)}"))
         elif "loss" in values:
             self._measured = "".join(f"  {part}" for part in measurements(values))
             if not self._bar:
@@ -78,3 +78,9 @@ def measurements(values: dict[str, float]) -> Iterator[str]:
     for key, name in (("gpu_peak_memory", "peak GPU memory"), ("process_peak_memory", "peak RSS")):
         if key in values:
             yield f"{name} {values[key] / 2**30:.1f} GiB"
+
+
+def answers(values: dict[str, float]) -> str:
+    """Return what an evaluation's answers came to, in words as short as they can be; nothing where none were asked."""
+    named = {"eval_step_success": "step success", "eval_action_type": "type", "eval_grounding": "grounding"}
+    return "".join(f"  {name} {values[key]:.0%}" for key, name in named.items() if key in values)

@@ -1,5 +1,6 @@
 """What a run of `gdp train` came to, for people and for programs."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,6 +33,8 @@ class TrainReport:
     steps: int
     losses: Losses
     verified: dict[str, float | None]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """What the answers to val samples came to, and which evaluation's weights were kept."""
     seconds: float = 0.0
     reused: bool = False
     """The folder already held this very run; nothing was trained again."""
@@ -62,6 +65,7 @@ class TrainReport:
         if loss.train_start is not None and loss.train_final is not None:
             final = f" in the first steps, {loss.train_final:.4f} in the last"
             lines.append(f"  train loss {loss.train_start:.4f}{final if loss.train_final != loss.train_start else ''}")
+        lines += _examined(self.metrics)
         lines.append(f"  verified  {_verified(self.verified)}")
         if not self.reused:
             lines.append(f"  time      {self.steps} step{'s' if self.steps > 1 else ''}, {self.seconds:.0f} s")
@@ -72,3 +76,18 @@ class TrainReport:
 def _verified(found: dict[str, float | None]) -> str:
     sees = "" if found["inverted_pixels_from_true"] is None else "; sees the pictures"
     return f"read back from disk: same as trained; differs from the base{sees}"
+
+
+def _examined(found: dict[str, Any]) -> Iterator[str]:
+    """Yield what the answers came to, and what chose the weights where that was not the loss."""
+    if "kept" in found:
+        yield f"  answers   {found['samples']} val samples, {found['preset']} rules, before → after:"
+        for name in SHOWN:
+            if name in found["start"]:
+                before, after = 100 * found["start"][name], 100 * found["kept"][name]
+                yield f"    {name.replace('_', ' '):<17} {before:.1f} → {after:.1f} %"
+    if found.get("metric", "eval_loss") != "eval_loss":
+        yield f"  kept      step {found['kept_step']}, the best by {found['metric']}: {found['kept_value']:.4f}"
+
+
+SHOWN = ("format_valid", "action_type", "grounding", "step_success", "false_reflection", "recovery")

@@ -25,7 +25,12 @@ LOG = "training_log.jsonl"
 TENSORBOARD = "tensorboard"
 """Written where `report_to` asks for it."""
 
-OURS = (RESULT, MARKER, LOCK, LOG, "adapter", "base", "checkpoints", "last_good", "loss.png", TENSORBOARD)
+ANSWERS, PICTURES = "generations.jsonl", "generations"
+"""What the model said at each evaluation, as text and as pictures."""
+
+FILES = (RESULT, MARKER, LOCK, LOG, "loss.png", ANSWERS)
+FOLDERS = ("adapter", "base", "checkpoints", "last_good", PICTURES, TENSORBOARD)
+OURS = (*FILES, *FOLDERS)
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 

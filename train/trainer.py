@@ -29,6 +29,9 @@ from .watch import Watch
 class WeightedTrainer(Trainer):  # type: ignore[misc]
     """Loss per trained token over the whole accumulated batch; raises GuardStopError where a guard stops the run."""
 
+    examination: Callable[..., dict[str, float]] | None = None
+    """Asked at each evaluation for the metrics of the model's answers."""
+
     def __init__(
         self,
         *,
@@ -111,6 +114,14 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
             metrics: dict[str, float] = super().evaluate(*args, **options)
         self.watch.evaluation(self.state.global_step, metrics["eval_loss"], self.uniform())
         return metrics
+
+    def evaluation_loop(self, *args: Any, **options: Any) -> Any:
+        """Evaluate, and let the model answer: its metrics are logged with the loss, and may choose the checkpoint."""
+        output = super().evaluation_loop(*args, **options)
+        if self.examination is not None:
+            write = bool(self.is_world_process_zero())
+            output.metrics.update(self.examination(self.model, int(self.state.global_step), write=write))
+        return output
 
     def uniform(self) -> float:
         """Return the loss of a model that knows nothing: ln(vocabulary), times the mean weight of what is trained."""
@@ -225,8 +236,8 @@ def arguments(
         save_total_limit=sft.save_total_limit,
         save_only_model=True,
         load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model=config.eval.key,
+        greater_is_better=config.eval.greater_is_better,
         dataloader_num_workers=sft.dataloader_num_workers,
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
