@@ -1,5 +1,8 @@
 """A stage never writes into what it reads."""
 
+import re
+from pathlib import Path
+
 from .exceptions import ConfigError
 from .place import Place
 
@@ -9,3 +12,9 @@ def keep_apart(source: Place, out: Place, option: str = "-o", what: str = "input
     inner, outer = str(out.absolute()), str(source.absolute())
     if inner == outer or inner.startswith(f"{outer.rstrip('/')}/"):
         raise ConfigError(option, f"found {out} inside the {what} {source}, expected a folder outside it")
+
+
+def require_folder(path: Path, option: str) -> None:
+    """Raise ConfigError for a URL where only a folder on a disk can be written; a `Path` of one has lost a slash."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+        raise ConfigError(option, f"found a URL, expected a folder: {path}")

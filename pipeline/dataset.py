@@ -16,7 +16,7 @@ from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .records import ImageRef, Sample, Split
 from .sample_reader import COLUMNS, SampleReader, Unreadable
-from .tables import SCHEMAS, Row, StepRow, step_from_row
+from .tables import SCHEMAS, Row, StepRow, sample_from_row, step_from_row
 
 if TYPE_CHECKING:
     import polars as pl
@@ -151,6 +151,15 @@ class Dataset:
             if missing := [row for row in rows if row not in found]:
                 raise IndexError(f"no row {missing[0]}, {start} rows")
         return [found[row] for row in rows]
+
+    def sample(self, number: int, row: int) -> Sample:
+        """Return the sample in a row of a shard; raises InputError where it is none."""
+        where = f"{self.path}/samples/{number:05d}.parquet[{row}]"
+        try:
+            return sample_from_row(self.pick("samples", number, [row])[0])
+        except (msgspec.DecodeError, TypeError) as error:  # TypeError: null where a text should be
+            hint = f"gdp validate {self.path} finds every such row; with -o it writes the others"
+            raise InputError(where, f"found {error}, expected a sample", hint) from error
 
     def samples(self, split: Split | None = None) -> Iterator[Sample]:
         """Yield the samples of a split, or all, in the order of the shards."""

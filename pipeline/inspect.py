@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from .dataset import Dataset
 from .exceptions import InputError
 from .records import Message, Sample, joined
-from .tables import sample_from_row
 from .terminal import BOLD, GREEN, GREY, RED, RESET, safe
 
 
@@ -16,7 +15,7 @@ def find(dataset: Dataset, sample_id: str) -> Sample:
     for number, table in dataset.tables("samples", ["sample_id"]):
         ids = [str(each) for each in table.column(0).to_pylist()]
         if sample_id in ids:
-            return sample_from_row(dataset.pick("samples", number, [ids.index(sample_id)])[0])
+            return dataset.sample(number, ids.index(sample_id))
         every += ids
     nearest = difflib.get_close_matches(sample_id, every, n=3, cutoff=0.4) or every[:3]
     hint = f"nearest: {', '.join(map(safe, nearest))}" if nearest else "the dataset is empty"
@@ -37,9 +36,10 @@ def lines(sample: Sample, *, colour: bool) -> Iterator[str]:
         place = f"images/{image.shard:05d}.parquet[{image.row}]"
         yield f"  image {number} {image.width}x{image.height}  {place}  sha256 {image.sha256[:12]}…{step}"
     answers = sum(message.role == "assistant" for message in sample.messages)
-    turns = iter(sample.turns[len(sample.turns) - answers :])
+    turns = iter(sample.turns[max(len(sample.turns) - answers, 0) :])
     for message in sample.messages:
-        errs = message.role == "assistant" and next(turns).role == "error"
+        turn = next(turns, None) if message.role == "assistant" else None
+        errs = turn is not None and turn.role == "error"
         yield from _message(message, paint, errs=errs)
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import build
@@ -182,3 +183,55 @@ def test_measures_of_nothing() -> None:
     empty = Measures(0, 0, {"split": {}}, {"tokens": []}, {})
     assert charts.histogram(empty.values["tokens"]) == ""
     assert charts.bars(empty.counts["split"]).startswith("<svg")
+
+
+@pytest.mark.parametrize("inner", ["dataset", "output", "thesis", "link", "pages"])
+def test_a_report_removes_only_its_own_pages(dataset: Dataset, tmp_path: Path, inner: str) -> None:
+    """What stands where refused rows would be shown and is no earlier report is left alone, before anything runs."""
+    report, rejected = tmp_path / "report", tmp_path / "report" / "rejected"
+    report.mkdir()
+    source, more = Path(dataset.path), []
+    if inner == "dataset":
+        source = Path(shutil.copytree(source, rejected))
+    elif inner == "output":
+        more = ["-o", rejected]
+    elif inner == "link":
+        rejected.symlink_to(source, target_is_directory=True)
+    else:
+        (rejected / "images").mkdir(parents=True)
+        name = "thesis.txt" if inner == "thesis" else "images/holiday.jpeg"
+        (rejected / name).write_text("mine")
+    before = build.tree(tmp_path)
+    done = build.gdp("validate", source, "--report", report, *more)
+    assert done.returncode in {1, 2}
+    assert str(report) in done.stderr
+    assert build.tree(tmp_path) == before
+    assert Dataset.open(source)
+
+
+@pytest.mark.parametrize("command", [("validate", "--report", "s3://bucket/r"), ("view", "--export", "file:///tmp/r")])
+def test_a_report_is_written_to_a_folder(dataset: Dataset, tmp_path: Path, command: tuple[str, str, str]) -> None:
+    """A URL is no folder by that name."""
+    stage, option, where = command
+    done = build.gdp(stage, dataset.path, option, where, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{option}: found a URL, expected a folder" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_report_above_the_output_is_refused_at_once(dataset: Dataset, tmp_path: Path) -> None:
+    """Not when all the work is done."""
+    done = build.gdp("validate", dataset.path, "-o", tmp_path / "r" / "clean", "--report", tmp_path / "r")
+    assert done.returncode == 2
+    assert "--report" in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_shorter_report_leaves_nothing_of_a_longer_one(dataset: Dataset, tmp_path: Path) -> None:
+    """Pages and pictures of the earlier one are gone."""
+    bad = build.edited(dataset, tmp_path / "bad", lambda samples: [replace(sample, goal="") for sample in samples])
+    assert build.gdp("validate", bad.path, "--report", tmp_path / "report", "-q").returncode == 1
+    for folder in ("report", "fresh"):
+        done = build.gdp("validate", dataset.path, "--report", tmp_path / folder, "-q", "--select", "goal")
+        assert done.returncode == 0
+    assert build.tree(tmp_path / "report") == build.tree(tmp_path / "fresh")

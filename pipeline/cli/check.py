@@ -58,7 +58,7 @@ def validate_command(
     Without -o nothing is written, and the dataset's own folder is printed if every sample passes.
     """
     from pipeline import validate as stage
-    from pipeline.apart import keep_apart
+    from pipeline.apart import keep_apart, require_folder
     from pipeline.checks import rules
     from pipeline.dataset import Dataset
     from pipeline.overview import write as overview
@@ -79,9 +79,12 @@ def validate_command(
     config = stage.ValidateConfig(pixels, levels, limits, redact, max_tokens, tokenizer)
     other = None if against is None else Dataset.open(source_place(against))
     if report_folder is not None:
+        require_folder(report_folder, "--report")
+        told_in = Place.of(report_folder)
+        for place in (source, *(Place.of(each) for each in (out, against) if each)):
+            keep_apart(place, told_in, "--report", "dataset")
+            keep_apart(told_in, place, "--report", "folder of the report")
         overview.check(report_folder)
-        for place in (source, Place.of(out) if out else source):
-            keep_apart(place, Place.of(str(report_folder)), "--report", "dataset")
     report = stage.run(source, out, config, how).failing_on(fail_on).detailed(verbose)
     told: Report = report
     if other is not None or report_folder is not None:

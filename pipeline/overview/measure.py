@@ -63,6 +63,8 @@ class Measures(Struct, frozen=True):
     """By the names of `MEASURED`, the number of every sample, of every trajectory for `screens`."""
     clicks: dict[str, list[list[int]]]
     """By app, the trained points in each cell of the screenshot: ROWS rows from the top, COLUMNS from the left."""
+    unreadable: int = 0
+    """Rows among the samples whose turns or targets are none; they stand in no other number."""
 
 
 def measure(dataset: Dataset) -> Measures:
@@ -94,7 +96,7 @@ class _Counter:
         self._target = msgspec.json.Decoder(Target)
         self._said = msgspec.json.Decoder(tuple[_Said, ...])
         self._trajectories: set[str] = set()
-        self._samples = 0
+        self._samples = self._unreadable = 0
 
     def add_steps(self, rows: Iterator[dict[str, Any]]) -> None:
         """Take the apps of one shard's steps; its samples come next."""
@@ -109,19 +111,24 @@ class _Counter:
         """Count one shard's samples."""
         for row in rows:
             self._samples += 1
+            try:
+                said = self._said.decode(row["turns"])
+                targets = (*self._targets.decode(row["earlier_targets"]), self._target.decode(row["target"]))
+            except msgspec.DecodeError:
+                self._unreadable += 1
+                continue
             self._trajectories.add(row["trajectory_id"])
             for name, column in (("split", "split"), ("origin", "origin"), ("language", "lang")):
                 self._counts[name][row[column]] += 1
             if row["error_kind"]:
                 self._counts["error_kind"][row["error_kind"]] += 1
             self._counts["flag"].update(row["flags"])
-            said = self._said.decode(row["turns"])
             self._values["tokens"].append(row["text_tokens_estimate"] + row["image_tokens"])
             self._values["images"].append(len(row["images"]))
-            self._values["history"].append(len(said) - 1)
+            self._values["history"].append(max(len(said) - 1, 0))
             thoughts = (turn.thought for turn in said if turn.loss_weight > 0 and turn.thought)
             self._values["thought_words"].extend(map(words, thoughts))
-            for target in (*self._targets.decode(row["earlier_targets"]), self._target.decode(row["target"])):
+            for target in targets:
                 self._add_target(row["trajectory_id"], target)
 
     def _add_target(self, trajectory_id: str, target: Target) -> None:
@@ -144,7 +151,8 @@ class _Counter:
         counts = {name: dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
                   for name, found in self._counts.items()}  # fmt: skip
         values = {name: found.tolist() for name, found in self._values.items()}
-        return Measures(self._samples, len(self._trajectories), counts, values, dict(self._clicks))
+        return Measures(self._samples, len(self._trajectories), counts, values, dict(self._clicks),
+                        self._unreadable)  # fmt: skip
 
 
 def words(text: str) -> int:

@@ -109,6 +109,8 @@ def _tiles(content: Content) -> str:
     flow = manifest.counts["samples"]
     facts: list[tuple[str, Any]] = [("samples", measures.samples), ("trajectories", measures.trajectories)]
     facts += [(split, n) for split, n in measures.counts["split"].items()]
+    if measures.unreadable:
+        facts.append(("unreadable rows among them", measures.unreadable))
     facts += [("refused here", flow.rejected), ("kept with a warning", manifest.details.get("flagged", 0))]
     items = "".join(f"<li><b>{count:,}</b>{escape(name)}</li>" for name, count in facts)
     return f'<ul class="tiles">{items}</ul>'

@@ -9,8 +9,8 @@ from msgspec import Struct
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
 from pipeline.records import ImageRef, Sample
-from pipeline.tables import sample_from_row
 from pipeline.view import marks
+from pipeline.view.defect import defect
 
 
 class Refused(Struct, frozen=True):
@@ -51,10 +51,12 @@ class Gallery:
         fields = {name: row[name] for name in ("stage", "scope", "code", "where", "message")}
         sample = self._sample(row)
         if sample is not None:
-            turn = sample.turns[-1]
-            image = None if turn.image is None else sample.images[turn.image]
-            shapes = [shape for action in turn.actions for shape in marks.shapes(action, sample.target.bbox)]
-            texts = (part.text for part in sample.messages[-1].content if part.text)
+            turn = sample.turns[-1] if sample.turns else None
+            whole = defect(sample) is None
+            image = sample.images[turn.image] if whole and turn and turn.image is not None else None
+            actions = () if turn is None else turn.actions
+            shapes = [shape for action in actions for shape in marks.shapes(action, sample.target.bbox)]
+            texts = (part.text for message in sample.messages[-1:] for part in message.content if part.text)
             return Refused(**fields, goal=sample.goal, image=image, shapes=tuple(shapes), says="".join(texts))
         step = self._step(row["trajectory_id"], row["step_index"])
         image = None if step is None or step["image"] is None else ImageRef(**step["image"])
@@ -75,8 +77,8 @@ class Gallery:
                     for number, name in enumerate(table.column(0).to_pylist())
                 }
             place = self._samples.get(row["sample_id"])
-            return None if place is None else sample_from_row(self.dataset.pick("samples", place[0], [place[1]])[0])
-        except (msgspec.DecodeError, TypeError, IndexError):
+            return None if place is None else self.dataset.sample(*place)
+        except (msgspec.DecodeError, InputError):
             return None
 
     def _step(self, trajectory_id: str | None, index: int | None) -> dict[str, Any] | None:

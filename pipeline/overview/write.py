@@ -1,8 +1,12 @@
 """`gdp validate --report DIR`: report.json for programs, report.html and rejected/ for people."""
 
+import hashlib
 import io
 import itertools
+import os
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,9 @@ SHOWN = 12
 """Refused rows in report.html itself."""
 THUMBNAIL = (360, 640)
 """Pixels of their screenshots at most."""
-OURS = ("report.json", "report.html", "rejected")
+OURS = re.compile(r"report\.(json|html)|rejected(/\d+\.html|/images(/[0-9a-f]{64}\.(jpeg|png|webp))?)?")
+"""Files and folders of a report, by their place in it."""
+FOLDERS = frozenset({"rejected", "rejected/images"})
 
 
 class Looked(Struct, frozen=True):
@@ -84,12 +90,27 @@ def look(report: StageReport, against: Dataset | None) -> Looked:
 
 def check(folder: Path) -> None:
     """Raise OutputError unless the folder is new, empty, or holds an earlier report and nothing else."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(str(folder), "found a file, expected a folder for the report", "choose another --report")
-    strange = sorted(path.name for path in folder.iterdir() if path.name not in OURS) if folder.exists() else []
+    hint = "choose another --report"
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+        raise OutputError(str(folder), "found a file, expected a folder for the report", hint)
+    strange = sorted(itertools.islice(_strange(folder), 1000)) if folder.exists() else []
     if strange:
         message = f"found other files ({', '.join(strange[:3])}), expected a new folder or an earlier report"
-        raise OutputError(str(folder), message, "choose another --report")
+        raise OutputError(str(folder), message, hint)
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(str(folder), f"cannot write in {above}, expected to", hint)
+
+
+def _strange(folder: Path) -> Iterator[str]:
+    """Yield what is no part of a report: a new one removes the pages of an earlier one."""
+    for parent, folders, names in os.walk(folder):
+        inside = Path(parent).relative_to(folder)
+        for name in (*folders, *names):
+            place = (inside / name).as_posix()
+            plain = name in folders and not (folder / place).is_symlink()
+            if not OURS.fullmatch(place) or plain != (place in FOLDERS):
+                yield place
 
 
 def write(looked: Looked, folder: Path) -> None:
@@ -97,7 +118,8 @@ def write(looked: Looked, folder: Path) -> None:
     check(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / "rejected", ignore_errors=True)
+        if (folder / "rejected").exists():
+            shutil.rmtree(folder / "rejected")
         gallery = Gallery(looked.dataset)
         first, n_refused = _write_refused(gallery, looked.unwritten, folder / "rejected")
         (folder / "report.json").write_bytes(
@@ -157,6 +179,7 @@ def _document(looked: Looked) -> dict[str, Any]:
         "rejected": manifest.rejected,
         "funnel": [{"after": name, "samples": count} for name, count in funnel(looked)],
         "samples": measures.samples,
+        "unreadable": measures.unreadable,
         "trajectories": measures.trajectories,
         "distributions": measures.counts,
         "histograms": histograms,
@@ -189,7 +212,7 @@ def _write_refused(gallery: Gallery, unwritten: tuple[dict[str, Any], ...], fold
         data = gallery.bytes(ref)
         if data is None:
             return None
-        name = f"images/{ref.sha256}.{_suffix(data)}"
+        name = f"images/{hashlib.sha256(data).hexdigest()}.{_suffix(data)}"  # not by what the row says of it
         if not (folder / name).exists():
             (folder / name).write_bytes(data)
         return name
@@ -223,5 +246,5 @@ def _suffix(data: bytes) -> str:
 
 def _aspect(measures: Measures) -> float:
     size = next(iter(measures.counts["stored_size"]), "1x2")
-    width, height = map(int, size.split("x"))
+    width, height = (max(int(side), 1) for side in size.split("x"))
     return height / width

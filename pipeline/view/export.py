@@ -1,13 +1,14 @@
 """`gdp view --export`: the same pages as files. They need no server: data come as scripts, which `file://` allows."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pipeline.exceptions import OutputError
+from pipeline.exceptions import InputError, OutputError
+from pipeline.images import ImageProblem, header
 from pipeline.records import ImageRef
 
 from .catalogue import Catalogue
@@ -15,6 +16,7 @@ from .originals import Originals
 from .present import Links, Presenter
 from .server import HEADERS, STATIC, static
 
+IMAGES = "images"
 _MEANWHILE = "index.html.part"
 
 
@@ -31,15 +33,14 @@ class _Export:
         self._catalogue = catalogue
         self._out = out
         self._originals = originals
-        self._pictures: set[str] = set()
-        self._formats: dict[int, list[str]] = {}
+        self._stored_as: dict[tuple[int, int], str] = {}
         self._presenter = Presenter(catalogue, Links(stored=self._stored, recorded=self._recorded))
 
     def write(self, limit: int) -> int:
         try:
             if self._out.exists() and (not self._out.is_dir() or any(self._out.iterdir())):
                 raise OutputError(str(self._out), "found something there, expected a new or empty folder")
-            for folder in ("data/sample", "images"):
+            for folder in ("data/sample", IMAGES):
                 (self._out / folder).mkdir(parents=True, exist_ok=True)
             total = len(self._catalogue)
             count = min(total, limit)
@@ -77,27 +78,26 @@ class _Export:
             yield f"sample/{entry.number}", sample
 
     def _stored(self, ref: ImageRef) -> str:
-        if ref.shard not in self._formats:
-            rows = self._catalogue.dataset.rows("images", ref.shard, ["format"])
-            self._formats[ref.shard] = [row["format"] for row in rows]
-        return self._picture(
-            f"images/{ref.sha256}.{self._formats[ref.shard][ref.row]}", lambda: self._catalogue.dataset.image(ref)
-        )
+        place = (ref.shard, ref.row)
+        if place not in self._stored_as:
+            try:
+                data = self._catalogue.dataset.image(ref)
+                self._stored_as[place] = self._picture(data, header(data).format)
+            except (InputError, ImageProblem):
+                self._stored_as[place] = f"{IMAGES}/{ref.shard}-{ref.row}-unreadable"  # the page says so in its place
+        return self._stored_as[place]
 
     def _recorded(self, trajectory_id: str, step_index: int) -> str | None:
         if self._originals is None:
             return None
         found = self._originals.find(self._presenter, trajectory_id, step_index)
-        if found is None:
-            return None
-        data, media_type = found
-        name = f"images/{hashlib.sha256(data).hexdigest()}.{media_type.removeprefix('image/')}"
-        return self._picture(name, lambda: data)
+        return None if found is None else self._picture(found[0], found[1].removeprefix("image/"))
 
-    def _picture(self, name: str, data: Callable[[], bytes]) -> str:
-        if name not in self._pictures:
-            (self._out / name).write_bytes(data())
-            self._pictures.add(name)
+    def _picture(self, data: bytes, kind: str) -> str:
+        """Write a picture unless it is there; it is named by its own hash, not by what a row says of it."""
+        name = f"{IMAGES}/{hashlib.sha256(data).hexdigest()}.{kind}"
+        if not (self._out / name).exists():
+            (self._out / name).write_bytes(data)
         return name
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from pipeline.actions import Box
@@ -11,10 +12,11 @@ from pipeline.describe import sentence
 from pipeline.records import ImageRef, Sample, Turn, joined
 from pipeline.screen import label as name_of
 from pipeline.screen import target_element
-from pipeline.tables import StepRow, sample_from_row, step_from_row
+from pipeline.tables import Row, StepRow, sample_from_row, step_from_row
 
 from . import marks
 from .catalogue import Catalogue, Entry
+from .defect import defect
 
 PAGE = 40
 """Samples on a page; trajectories take a quarter of it."""
@@ -70,10 +72,14 @@ class Presenter:
         for shard, members in by_shard.items():
             rows = self.dataset.pick("samples", shard, [entry.row for entry in members])
             for entry, row in zip(members, rows, strict=True):
-                made[entry.number] = self._card(entry, sample_from_row(row))
+                made[entry.number] = self._card(entry, row)
         return [made[entry.number] for entry in entries]
 
-    def _card(self, entry: Entry, sample: Sample) -> dict[str, Any]:
+    def _card(self, entry: Entry, row: Row) -> dict[str, Any]:
+        sample = _whole(row)
+        if isinstance(sample, str):
+            says = "This row cannot be shown as a sample"
+            return {**_facts(entry), "broken": sample, "says": says, "image": None, "shapes": []}
         trained = sample.turns[-1]
         image = None if trained.image is None else sample.images[trained.image]
         return {
@@ -84,15 +90,18 @@ class Presenter:
         }
 
     def sample(self, sample_id: str) -> dict[str, Any] | None:
-        """Return all of one sample, None if there is none of that id."""
+        """Return all of one sample, None if there is none of that id; of a row that is none, its text and why."""
         entry = self.catalogue.entry(sample_id)
         if entry is None:
             return None
-        sample = sample_from_row(self.dataset.pick("samples", entry.shard, [entry.row])[0])
-        siblings = self.catalogue.of_trajectory(entry.trajectory_id)
-        place = next(n for n, each in enumerate(siblings) if each.sample_id == sample_id)
+        row = self.dataset.pick("samples", entry.shard, [entry.row])[0]
+        sample, links = _whole(row), self._beside(entry)
+        if isinstance(sample, str):
+            text = msgspec.json.format(msgspec.json.encode(row), indent=1).decode()
+            return {**_facts(entry), **links, "broken": sample, "row": text, "images": []}
         return {
             **_facts(entry),
+            **links,
             "layout": sample.layout,
             "lang": sample.lang,
             "tokens": {"text": sample.text_tokens_estimate, "image": sample.image_tokens},
@@ -100,12 +109,19 @@ class Presenter:
             "images": [self._shown(sample, number) for number in range(len(sample.images))],
             "messages": _conversation(sample),
             "turns": [_turn(turn, sample) for turn in sample.turns],
+        }
+
+    def _beside(self, entry: Entry) -> dict[str, Any]:
+        """Return the ids of the samples before and after it in its trajectory, and of those of the same step."""
+        siblings = self.catalogue.of_trajectory(entry.trajectory_id)
+        place = next(n for n, each in enumerate(siblings) if each.number == entry.number)
+        return {
             "previous": siblings[place - 1].sample_id if place else None,
             "next": siblings[place + 1].sample_id if place + 1 < len(siblings) else None,
             "same_step": [
                 {"id": each.sample_id, "origin": each.origin, "error_kind": each.error_kind}
                 for each in siblings
-                if each.step_index == entry.step_index and each.sample_id != sample_id
+                if each.step_index == entry.step_index and each.number != entry.number
             ],
         }
 
@@ -183,7 +199,17 @@ class Presenter:
             columns = ["source_width", "source_height"]
             rows = self.dataset.rows("images", ref.shard, columns)
             self._sources[ref.shard] = [(row["source_width"], row["source_height"]) for row in rows]
-        return self._sources[ref.shard][ref.row]
+        known = self._sources[ref.shard]
+        return known[ref.row] if 0 <= ref.row < len(known) else (ref.width, ref.height)  # the picture is missing, too
+
+
+def _whole(row: Row) -> Sample | str:
+    """Return the sample, or why it cannot be drawn."""
+    try:
+        sample = sample_from_row(row)
+    except (msgspec.DecodeError, TypeError) as error:
+        return str(error)
+    return defect(sample) or sample
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

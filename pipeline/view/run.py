@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.apart import keep_apart, require_folder
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, MissingExtraError
 from pipeline.place import Place, Where
@@ -41,6 +42,9 @@ def run(source: Where, config: ViewConfig, announce: Callable[[str], None]) -> N
         if not folder.exists():
             raise ConfigError("--trajectories", f"found no folder {config.trajectories}, expected one")
         originals = Originals(folder)
+    if config.export is not None:
+        require_folder(config.export, "--export")
+        keep_apart(Place.of(source), Place.of(config.export), "--export", "dataset")
     catalogue = Catalogue(Dataset.open(source))
     if config.export is None:
         server.serve(

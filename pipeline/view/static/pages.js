@@ -23,6 +23,7 @@
       item.image ? frame(item.image, item.shapes, {alt: `Screen before: ${item.says}`}) : make("div.frame.none"),
       make("span.text", {},
         make("strong", {}, item.says),
+        item.broken ? make("span.badges", {}, badge(item.broken, "error")) : null,
         make("span.goal", {}, item.goal),
         make("span.badges", {}, ...badges(item)),
         make("code", {}, item.id))));
@@ -138,16 +139,22 @@
     ...sample.same_step.map((each) => make("a", {href: link(each.id)},
       each.origin === "clean" ? "the clean sample of this step" : `with ${each.error_kind ?? each.origin}`)));
 
+  // A row whose parts do not fit together: why, and the row as it stands.
+  const brokenRow = (sample) => [make("p.failure", {role: "alert"}, `This row cannot be shown as a sample: ${sample.broken}`),
+    make("pre.row", {tabindex: "0", "aria-label": "The row as it is stored"}, sample.row)];
+
   pages.sample = (sample) => [make("article.sample", {},
     make("p", {}, make("a", {href: gdp.listHash()}, "← back to the list")),
     make("h2", {}, sample.goal),
-    make("p.badges", {}, ...badges(sample), badge(sample.layout),
-      badge(`${number(sample.tokens.image)} image tokens`), badge(`about ${number(sample.tokens.text)} text tokens`)),
+    make("p.badges", {}, ...badges(sample), ...(sample.broken ? [] : [badge(sample.layout),
+      badge(`${number(sample.tokens.image)} image tokens`), badge(`about ${number(sample.tokens.text)} text tokens`)])),
     make("p", {}, make("code", {}, sample.id)),
-    beside(sample), slip(sample),
+    beside(sample), ...(sample.broken ? brokenRow(sample) : conversation(sample)))];
+
+  const conversation = (sample) => [slip(sample),
     make("h3", {}, "Conversation"),
     ...sample.messages.map((each) => message(each, sample)),
     make("details", {}, make("summary", {}, "Where it comes from"),
       make("dl.provenance", {}, ...Object.entries(sample.provenance).flatMap(([name, value]) =>
-        [make("dt", {}, name), make("dd", {}, value)]))))];
+        [make("dt", {}, name), make("dd", {}, value)])))];
 })();
