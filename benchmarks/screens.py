@@ -157,16 +157,16 @@ def encoded(picture: Image.Image, form: str) -> bytes:
 def trajectory(root: Path, name: str, first: int, n_steps: int, form: str, *, small: bool = False) -> None:
     """Write one trajectory whose screens start at number `first`.
 
-    A `small` one has the elements of real screens under one tiny picture: for what never looks at pixels.
+    A `small` one has the elements of real screens under tiny pictures of one colour: for what never looks at pixels.
     """
     folder = root / name
     folder.mkdir(parents=True)
     steps = []
     for index in range(n_steps):
         if small:
-            path, size, elements = f"0.{form}", {"width": 256, "height": 256}, _elements((first + index) % 24)
-            if index == 0:
-                (folder / path).write_bytes(encoded(Image.new("RGB", (256, 256), "teal"), form))
+            path, size, elements = f"{index}.{form}", {"width": 270, "height": 600}, _elements((first + index) % 24)
+            colour = (index * 12 % 256, first // n_steps % 256, first // n_steps // 256)
+            (folder / path).write_bytes(encoded(Image.new("RGB", (270, 600), colour), form))
         else:
             screen = draw(first + index)
             path, size, elements = f"{index}.{form}", {"width": WIDTH, "height": HEIGHT}, screen.elements

@@ -1,5 +1,6 @@
 """`gdp validate`: for each thing that can be wrong a dataset with just that, and the check that says so."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -7,16 +8,20 @@ from typing import Any
 
 import build
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from msgspec.structs import replace
 
-from pipeline.checks import CHECKS
+from pipeline.checks import CHECKS, Thresholds, pictures
 from pipeline.checks.rules import levels
 from pipeline.dataset import Dataset
+from pipeline.exceptions import ConfigError
+from pipeline.images import decode
 from pipeline.layouts import LAYOUTS, render
 from pipeline.policy import Prompts
 from pipeline.records import ImageRef, Message, Part, Sample, Turn
-from pipeline.tables import sample_row
+from pipeline.tables import SCHEMAS, sample_row
 
 Edit = Callable[[Sample], Sample | dict[str, Any]]
 
@@ -235,8 +240,6 @@ def _messages(written: dict[str, Any]) -> list[Message]:
 
 def spoil_image(good: Dataset, tmp_path: Path, change: Callable[[bytes], bytes]) -> list[dict[str, Any]]:
     """Change the bytes of one stored screenshot, the recorded hash with them, and return what is refused."""
-    import hashlib
-
     new = ""
 
     def images(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -401,3 +404,72 @@ def test_a_good_dataset_is_taken_over(good: Dataset, tmp_path: Path) -> None:
     for table in ("images", "steps"):
         name = f"{table}/00000.parquet"
         assert (Path(good.path) / name).samefile(tmp_path / "out" / name)
+
+
+def test_no_screenshot_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even one that samples of two shards show."""
+    build.corpus(tmp_path / "in", 2)
+    dataset = build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0, shard_size=1)
+    borrowed = next(iter(dataset.shard_samples(0))).images[0]
+    rows = list(dataset.rows("samples", 1))
+    rows[-1]["images"][0] = msgspec.to_builtins(borrowed)
+    path = tmp_path / "d" / "samples" / "00001.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMAS["samples"]), path, write_page_checksum=True)
+    entry = dataset.shard("samples", 1)
+    assert entry is not None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    changed = replace(entry, bytes=path.stat().st_size, sha256=digest)
+    shards = tuple(changed if shard == entry else shard for shard in dataset.manifest.shards)
+    (tmp_path / "d" / "manifest.json").write_bytes(replace(dataset.manifest, shards=shards).to_json())
+    seen: list[bytes] = []
+    monkeypatch.setattr(pictures, "decode", lambda data: seen.append(data) or decode(data))  # type: ignore[func-returns-value]
+    report = build.validated(tmp_path / "d")
+    assert {row["code"] for row in report.refused} == {"step_screen"}
+    assert len(seen) == len(set(seen)) == sum(len(list(dataset.rows("images", number))) for number in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "found"),
+    [
+        ("turns", "[{", "turns"),
+        ("turns", '[{"step_index": 0}]', "found no 'actions'"),
+        ("target", '{"step_index": 2, "actions": [{"type": "tap"}]}', 'found "tap"'),
+        ("messages", [{"role": "robot", "content": [], "loss_weight": 0.0}], 'found "robot"'),
+        ("provenance", "7", "provenance"),
+    ],
+)
+def test_a_row_that_no_reader_takes_for_a_sample(
+    good: Dataset, tmp_path: Path, column: str, value: object, found: str
+) -> None:
+    """It is refused by the schema alone, with its place; the others are checked."""
+
+    def broken(samples: list[Sample]) -> list[Sample | dict[str, Any]]:
+        return [row(sample, **{column: value}) if n == 2 else sample for n, sample in enumerate(samples)]
+
+    dataset = build.edited(good, tmp_path / "bad", broken)
+    report = build.validated(Path(dataset.path), tmp_path / "clean")
+    (only,) = (each for each in build.rows(Dataset.open(tmp_path / "clean"), "rejected") if each["stage"] == "validate")
+    assert (only["code"], report.manifest.counts["samples"].rejected) == ("schema", 1)
+    assert found in only["where"] + only["message"]
+    assert json.loads(only["row"])["sample_id"] == only["sample_id"]
+    (told,) = build.validated(Path(dataset.path), levels=levels(("border",), (), ())).refused
+    assert told["code"] == "schema"
+
+
+def test_what_is_wrong_with_the_whole_dataset_fails_as_it_is_told_to(good: Dataset) -> None:
+    """It is counted, named with what was found, and refuses no row."""
+    limits = Thresholds(correction_share=0.01)
+    for severity, error, warning in (("error", 1, 1), ("warning", 0, 1), ("info", 0, 0)):
+        chosen = levels(("correction_share",), (), (f"correction_share={severity}",))
+        report = build.validated(Path(good.path), levels=chosen, thresholds=limits)
+        assert (report.exit_code, report.failing_on("warning").exit_code) == (error, warning)
+        assert report.manifest.details["dataset"] == {severity: 1}
+        assert "error-correction samples, expected 1% at most" in report.render_text()
+        assert report.refused == ()
+
+
+def test_a_limit_of_tokens_needs_a_tokenizer(good: Dataset) -> None:
+    """And the other way round: bytes are no tokens, and without a limit nothing is counted."""
+    for alone in ({"max_tokens": 5}, {"tokenizer": "x/y"}):
+        with pytest.raises(ConfigError, match="together with"):
+            build.validated(Path(good.path), **alone)

@@ -35,6 +35,11 @@ class Decision(Struct, frozen=True, gc=False):
         """JSON path of the turn."""
         return f"$.turns[{self.number}]"
 
+    @property
+    def thought_path(self) -> str:
+        """JSON path of the turn's thought."""
+        return f"$.turns[{self.number}].thought"
+
 
 @dataclass(frozen=True)
 class Known:

@@ -26,9 +26,8 @@ class _Thought(Struct):
 
 
 def sentences(thought: str) -> list[str]:
-    """Return the sentences of a thought that are long enough to be a habit."""
-    found = (" ".join(each.split()) for each in _END.split(thought))
-    return [each for each in found if len(_WORD.findall(each)) >= WORDS]
+    """Return the sentences of a thought."""
+    return [each for each in map(str.strip, _END.split(thought)) if each]
 
 
 class Phrases:
@@ -56,4 +55,5 @@ class Phrases:
                 if thought:
                     self.add(thought)
         shares = {each: times / self._decisions for each, times in self._found.items() if times >= TIMES}
-        return {each: share for each, share in shares.items() if share >= SHARE}
+        habits = {each: share for each, share in shares.items() if share >= SHARE}
+        return {each: share for each, share in habits.items() if len(_WORD.findall(each)) >= WORDS}

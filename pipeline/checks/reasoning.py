@@ -76,8 +76,9 @@ def reason(sample: Sample, context: Context) -> Iterator[Finding]:
             continue  # what goes back, waits or ends has no other target
         named = _label(decision, sample, context)
         if named is None or _squeezed(named) not in _squeezed(thought):
-            path = f"{decision.turn_path}.thought"
-            yield Finding(path, "found a thought that names neither target nor reason, expected one of them")
+            yield Finding(
+                decision.thought_path, "found a thought that names neither target nor reason, expected one of them"
+            )
 
 
 def action(sample: Sample, context: Context) -> Iterator[Finding]:
@@ -89,9 +90,11 @@ def action(sample: Sample, context: Context) -> Iterator[Finding]:
             continue
         if any(_SAID[family].search(thought) for family in taken if family in _SAID):
             continue
-        path = f"{decision.turn_path}.thought"
         kind = type(decision.turn.actions[0]).__struct_config__.tag
-        yield Finding(path, f"found a thought that announces to {announced[-1]} before a {kind}, expected what is done")
+        yield Finding(
+            decision.thought_path,
+            f"found a thought that announces to {announced[-1]} before a {kind}, expected what is done",
+        )
 
 
 def target(sample: Sample, context: Context) -> Iterator[Finding]:
@@ -107,29 +110,35 @@ def target(sample: Sample, context: Context) -> Iterator[Finding]:
         others = {_squeezed(e.text or "") for e in elements if interactive(e) and e.text}
         wrong = [name for name in names if _squeezed(name) in others]
         if wrong and wrong[-1] == names[-1]:
-            path = f"{decision.turn_path}.thought"
-            yield Finding(path, f"found a thought about {wrong[-1][:40]!r} before a tap on {named[:40]!r}, expected it")
+            yield Finding(
+                decision.thought_path,
+                f"found a thought about {wrong[-1][:40]!r} before a tap on {named[:40]!r}, expected it",
+            )
 
 
 def claims(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that says of earlier steps what none of them did."""
     for decision, thought in _thoughts(sample, context):
-        path = f"{decision.turn_path}.thought"
         for found in _STEP.finditer(thought):
             if int(found[1] or found[2]) > decision.turn.step_index + 1:
-                yield Finding(path, f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one")
+                yield Finding(
+                    decision.thought_path,
+                    f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one",
+                )
         done = _DONE.search(thought)
         if done is None or sample.turns[0].step_index > 0:
             continue
         family = {"typed": "type", "entered": "type", "输入": "type"}.get((done[1] or done[2]).lower(), "scroll")
         if family not in {each for turn in sample.turns[: decision.number] for each in _families(turn.actions)}:
-            yield Finding(path, f"found {done[0]!r} though no earlier step did, expected what the history shows")
+            yield Finding(
+                decision.thought_path, f"found {done[0]!r} though no earlier step did, expected what the history shows"
+            )
 
 
-def _thoughts(sample: Sample, context: Context) -> Iterator[tuple[Decision, str]]:
-    for decision in context.case(sample).decisions:
-        if decision.turn.thought and context.layout.thinks:
-            yield decision, decision.turn.thought
+def _thoughts(sample: Sample, context: Context) -> list[tuple[Decision, str]]:
+    if not context.layout.thinks:
+        return []
+    return [(each, each.turn.thought) for each in context.case(sample).decisions if each.turn.thought]
 
 
 def _label(decision: Decision, sample: Sample, context: Context) -> str | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pipeline.describe import language
 from pipeline.records import Sample
 
+from .case import Decision
 from .check import Context, Finding
 from .phrases import sentences
 
@@ -28,62 +29,65 @@ _WORD = re.compile(r"[\u3400-\u9fff]|\w+")
 def length(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that is too short to be a reason or longer than a model should ever think."""
     limits = context.thresholds
-    for path, thought in _thoughts(sample, context):
+    for decision, thought in _thoughts(sample, context):
         words = _words(thought)
         if not limits.thought_words_min <= words <= limits.thought_words_max:
             band = f"{limits.thought_words_min} to {limits.thought_words_max}"
-            yield Finding(path, f"found a thought of {words} words, expected {band}")
+            yield Finding(decision.thought_path, f"found a thought of {words} words, expected {band}")
 
 
 def tongue(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought in another language than the goal's; names on the screen, in quotes, are left out."""
-    for path, thought in _thoughts(sample, context):
+    for decision, thought in _thoughts(sample, context):
         words, spoken = _spoken(thought)
         if words >= context.thresholds.thought_words_min and spoken != sample.lang:
-            yield Finding(path, f"found a thought in {spoken}, expected {sample.lang} as the goal")
+            yield Finding(decision.thought_path, f"found a thought in {spoken}, expected {sample.lang} as the goal")
 
 
 def coordinates(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that recites coordinates, which no screen shows."""
-    for path, thought in _thoughts(sample, context):
+    for decision, thought in _thoughts(sample, context):
         if found := _first(_COORDINATES, thought):
-            yield Finding(path, f"found the coordinates {found!r}, expected words about what is seen")
+            yield Finding(decision.thought_path, f"found the coordinates {found!r}, expected words about what is seen")
 
 
 def marks(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that speaks of marks or labels, which the model will not see when it acts."""
-    for path, thought in _thoughts(sample, context):
+    for decision, thought in _thoughts(sample, context):
         lower = thought.casefold()
         if any(hint in lower for hint in _HINTS) and (found := _first(_MARKS, thought)):
-            yield Finding(path, f"found {found!r}, expected words about what the agent sees")
+            yield Finding(decision.thought_path, f"found {found!r}, expected words about what the agent sees")
 
 
 def repeated(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that too many decisions share to the letter."""
     most = context.thresholds.thought_repeats
-    for path, thought in _thoughts(sample, context):
+    for decision, thought in _thoughts(sample, context):
         if (times := context.facts.thoughts.get(thought, 1)) > most:
-            yield Finding(path, f"found the same thought on {times} steps, expected it on {most} at most")
+            yield Finding(
+                decision.thought_path, f"found the same thought on {times} steps, expected it on {most} at most"
+            )
 
 
 def habit(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought with a sentence that too many decisions of the dataset say."""
     if not context.facts.sentences:
         return
-    for path, thought in _thoughts(sample, context):
+    for decision, thought in _thoughts(sample, context):
         for sentence in sentences(thought):
             share = context.facts.sentences.get(sentence, 0.0)
             if share > context.thresholds.sentence_share:
                 most = f"{context.thresholds.sentence_share:.0%}"
-                yield Finding(path, f"found {sentence[:60]!r} in {share:.0%} of the thoughts, expected {most} at most")
+                yield Finding(
+                    decision.thought_path,
+                    f"found {sentence[:60]!r} in {share:.0%} of the thoughts, expected {most} at most",
+                )
                 break
 
 
-def _thoughts(sample: Sample, context: Context) -> Iterator[tuple[str, str]]:
-    """Yield the thoughts of the trained turns, each with its place."""
-    for decision in context.case(sample).decisions:
-        if decision.turn.thought:
-            yield f"{decision.turn_path}.thought", decision.turn.thought
+def _thoughts(sample: Sample, context: Context) -> list[tuple[Decision, str]]:
+    """Return the thoughts of the trained turns."""
+    return [(each, each.turn.thought) for each in context.case(sample).decisions if each.turn.thought]
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import build
 
@@ -56,9 +57,9 @@ def plant(name: str, base: Dataset, out: Path) -> Result:
     return Result(name, kind.check, len(planted), sum(each in found for each in planted))
 
 
-def complaints(dataset: Dataset, check: str) -> set[str]:
+def complaints(dataset: Dataset, check: str, **config: Any) -> set[str]:
     """Return the samples that a check alone complains of, whatever its severity."""
-    report = build.validated(Path(dataset.path), levels={check: "error"}, pixels=check in PIXELS)
+    report = build.validated(Path(dataset.path), levels={check: "error"}, pixels=check in PIXELS, **config)
     whole = {"the dataset"} if report.manifest.details["errors"].get(check) and CHECKS[check].find is nothing else set()
     return {str(row["sample_id"]) for row in report.refused} | whole
 

@@ -79,7 +79,7 @@ def failed(store: Store) -> list[str]:
     return found
 
 
-def _again(store: Store, name: str, new: str) -> list[Row]:
+def again(store: Store, name: str, new: str) -> list[Row]:
     """Add a recording again under another id; return its new samples."""
     store.steps += copied(store.recording(name), trajectory_id=new)
     made = copied([row for row in store.of(name) if row["origin"] == "clean"], trajectory_id=new)
@@ -91,14 +91,14 @@ def _again(store: Store, name: str, new: str) -> list[Row]:
 
 def twice(store: Store) -> list[str]:
     """Recordings that are there twice, under other ids."""
-    return [_again(store, name, f"{name}-copy")[0]["sample_id"] for name in store.recordings(N)]
+    return [again(store, name, f"{name}-copy")[0]["sample_id"] for name in store.recordings(N)]
 
 
 def nearly_twice(store: Store) -> list[str]:
     """Recordings that are there twice, the second taps a pixel off, on screens stored anew."""
     found = []
     for name in store.recordings(N, lambda rows: any('"click"' in (row["step"] or "") for row in rows)):
-        made = _again(store, name, f"{name}-take2")
+        made = again(store, name, f"{name}-take2")
         for row in store.recording(f"{name}-take2"):
             with Tree(row, "trajectory") as header:
                 header["device"] = {"name": "another"}
@@ -123,7 +123,7 @@ def contradicts(store: Store) -> list[str]:
     found = []
     told = {(row["trajectory_id"], row["step_index"]) for row in store.samples if row["origin"] == "clean"}
     for name in store.recordings(N, lambda rows: (rows[0]["trajectory_id"], 1) in told):
-        _again(store, name, f"{name}-other")
+        again(store, name, f"{name}-other")
         with Tree(store.recording(f"{name}-other")[1], "step") as step:
             step["actions"] = [{"type": "button", "name": "home"}]
         found.append(_at(store, name, 1))
@@ -149,7 +149,7 @@ def goal_on_both(store: Store) -> list[str]:
     """A recording of train again in val, its goal in other case."""
     found = []
     for name in store.recordings(N, lambda rows: rows[0]["split"] == "train"):
-        made = _again(store, name, f"{name}-val")
+        made = again(store, name, f"{name}-val")
         for row in (*made, *store.recording(f"{name}-val")):
             row["split"], row["goal"] = "val", row["goal"].upper() if row["lang"] == "en" else row["goal"] + " "
         found.append(made[0]["sample_id"])
@@ -160,7 +160,7 @@ def seen(store: Store) -> list[str]:
     """A recording of train again in val, its goal reworded a little."""
     found = []
     for name in store.recordings(N, lambda rows: rows[0]["split"] == "train" and len(rows[0]["goal"].split()) > 5):
-        made = _again(store, name, f"{name}-val")
+        made = again(store, name, f"{name}-val")
         for row in (*made, *store.recording(f"{name}-val")):
             row["split"], row["goal"] = "val", f"{row['goal']} please"
         found.append(next(row["sample_id"] for row in made if '"click"' in row["target"]))
