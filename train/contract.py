@@ -24,6 +24,7 @@ class Family:
 
 FAMILIES = {
     "qwen3_vl": Family("qwen3-vl", "grid"),
+    "qwen3_vl_moe": Family("qwen3-vl", "grid"),
     "qwen2_5_vl": Family("qwen2.5-vl", "resized_px"),
 }
 """By the `model_type` of a model's config; every other family speaks through its own processor (`train.template`)."""
@@ -35,8 +36,8 @@ def check(source: str, model_config: Any, contract: Contract) -> None:
     if family is None:
         _check_other(source, model_config, contract)
         return
-    layouts = [layout.name for layout in LAYOUTS.values() if layout.family == family.name]
-    again = f"gdp slice TRAJECTORIES -o DATASET --layout {' or '.join(layouts)}"
+    first, *others = (layout.name for layout in LAYOUTS.values() if layout.family == family.name)
+    again = f"gdp slice TRAJECTORIES -o DATASET --layout {first} (or {', '.join(others)})"
     if family.name != contract.family:
         message = f"it is a {family.name} model, but the dataset was made for {contract.family} ({contract.layout})"
         raise ContractError(source, message, f"choose a model of that family, or slice again: {again}")

@@ -151,7 +151,11 @@ def _pretty(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-PROCESSORS: dict[str, Any] = {"qwen3_vl": ImageOnlyQwen3VLProcessor, "qwen2_5_vl": ImageOnlyQwen25VLProcessor}
+PROCESSORS: dict[str, Any] = {
+    "qwen3_vl": ImageOnlyQwen3VLProcessor,
+    "qwen3_vl_moe": ImageOnlyQwen3VLProcessor,
+    "qwen2_5_vl": ImageOnlyQwen25VLProcessor,
+}
 """By the model's own `model_type`; a further family is a further class."""
 
 VIDEO_PROCESSORS = {"Qwen3VLProcessor": "Qwen3VLVideoProcessor", "Qwen2_5_VLProcessor": "Qwen2VLVideoProcessor"}

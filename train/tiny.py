@@ -32,6 +32,10 @@ class Kind:
     """From the tokenizer and the patch size, the model with random weights."""
 
 
+LEAST, MOST = 3136, 16384
+"""Pixels of a picture at least, and its tokens at most, as the families' published processors have them."""
+
+
 def kind(contract: Contract) -> Kind:
     """Return the built-in model of the dataset's family; raises ContractError where there is none."""
     found = KINDS.get(contract.family)
@@ -71,7 +75,10 @@ def save_model(processor: Any, contract: Contract, folder: Path) -> None:
     model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
     model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
     model.save_pretrained(folder)
-    processors.save(processor, folder)
+    own = processor.image_processor.size
+    processor.image_processor.size = {"shortest_edge": LEAST, "longest_edge": MOST * contract.factor**2}
+    processors.save(processor, folder)  # with limits as wide as the real family's, so that it reads other datasets, too
+    processor.image_processor.size = own
 
 
 def _qwen3_vl(tokenizer: Any, patch_size: int) -> Any:

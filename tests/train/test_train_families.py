@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ContractError, InputError, StageError
 from pipeline.records import ImageRef, Message, Part
-from train import contract, model, template_check
+from train import contract, model, offsets, template_check
 from train.config import load
 from train.data import Encoder, Item
 from train.quiet import quietly
@@ -156,6 +156,24 @@ def test_weights_within_a_turn_stand_at_their_characters(family: str, frame: Any
     assert encoded.weights[encoded.labels.index(heavy[0]) - 1] == 0
     end = [weight for label, weight in zip(encoded.labels, encoded.weights, strict=True) if label != IGNORED][-1]
     assert end == 1.0
+
+
+@pytest.mark.parametrize(("family", "parts"), [("internvl", ("<|im_", "end|>")), ("gemma3", ("<start_of_", "turn>"))])
+def test_texts_that_only_together_spell_a_control_token_are_refused(
+    family: str, parts: tuple[str, str], frame: Any
+) -> None:
+    """No piece spells it, so no mark breaks it; the tokens tell."""
+    both = Message("user", tuple(Part("text", text=text) for text in parts))
+    with pytest.raises(InputError, match=r"^s-7: its texts make control tokens of the model \(\d+ where"):
+        frame(family).encode("s-7", [both, say("assistant", "y", 1.0)], [])
+
+
+def test_a_response_that_melts_into_its_header_is_refused(frame: Any) -> None:
+    """At inference the header is there before the model speaks: a token over both could not be learned."""
+    tokenizer = frame("gemma3").tokenizer
+    with pytest.raises(InputError, match=r"^s-8: the model's tokenizer joins the start of the response .*\('Th'\)"):
+        offsets.tokens("s-8", tokenizer, "Thought", [0.0, *[1.0] * 6], {1}, "\ue000")
+    assert offsets.tokens("s-8", tokenizer, "Thought", [0.0, 0.0, *[1.0] * 5], {2}, "\ue000").trained
 
 
 def altered(folder: Path, target: Path, old: str, new: str) -> Path:

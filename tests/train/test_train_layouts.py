@@ -16,8 +16,9 @@ from pipeline.exceptions import ContractError
 from pipeline.geometry import smart_resize
 from pipeline.layouts import LAYOUTS, Layout
 from train import crosscheck, model, tiny
-from train.config import SftConfig
+from train.config import SftConfig, load
 from train.data import Encoder, Item
+from train.run import RunOptions, run
 from train.show import samples
 
 FAMILIES = {"qwen2.5-vl": (14, LAYOUTS["qwen2.5-vl"]), "ui-tars": (14, LAYOUTS["ui-tars-1.5"]),
@@ -89,6 +90,15 @@ def test_each_layout_has_a_built_in_model_of_its_family(name: str, source: Path,
     base = model.find(None, dataset, tmp_path / "run")
     assert base.config.model_type == LAYOUTS[name].family.replace("-", "_").replace(".", "_")
     assert model.load(base, SftConfig()).config.image_token_id == base.processor.image_token_id
+
+
+def test_the_built_in_model_of_another_family_trains(source: Path, tmp_path: Path) -> None:
+    """A whole run on pixel coordinates, answers with control tokens in them."""
+    dataset = build.sliced(source, tmp_path / "out", layout="ui-tars-1.5", val_fraction=0.5, max_pixels=160_000)
+    report = run(dataset.place, tmp_path / "run", load(None), RunOptions(max_steps=1, quiet=True))
+    assert report.model == "built-in tiny Qwen2.5-VL (random weights)"
+    assert report.verified["reloaded_from_trained"] == 0
+    assert report.verified["inverted_pixels_from_true"]
 
 
 def test_no_built_in_model_of_a_family_is_said_with_what_to_do(source: Path, tmp_path: Path) -> None:

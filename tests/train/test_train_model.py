@@ -148,6 +148,7 @@ def test_an_entry_twice_covered_is_adapted_once() -> None:
         ({"family": "qwen2.5-vl"}, "it is a qwen3-vl model, but the dataset was made for qwen2.5-vl"),
         ({"coordinates": "resized_px"}, "it reads coordinates on a grid, but the dataset holds coordinates in pixels"),
         ({"factor": 28}, "its pictures are multiples of 32 pixels, the dataset's of 28"),
+        ({"scale": 1000}, "its grid ends at 999, that of the dataset at 1000"),
     ],
 )
 def test_a_contradicting_dataset_is_refused(base: Any, dataset: Any, change: dict[str, Any], message: str) -> None:
@@ -155,6 +156,22 @@ def test_a_contradicting_dataset_is_refused(base: Any, dataset: Any, change: dic
     with pytest.raises(ContractError) as caught:
         contract.check("m", base.config, msgspec.structs.replace(dataset.manifest.contract, **change))
     assert message in str(caught.value)
+    assert "gdp slice TRAJECTORIES -o DATASET --layout mai-ui (or qwen3-vl" in (caught.value.hint or "")
+
+
+def test_a_budget_beyond_the_processors_own_is_refused(base: Any, dataset: Any, demo_run: Any, tmp_path: Path) -> None:
+    """Screenshots larger than the model's processor takes would be served smaller; the hint is the way out."""
+    shutil.copytree(demo_run[0] / "base", tmp_path / "m")
+    path = tmp_path / "m" / "processor_config.json"
+    document = json.loads(path.read_text())
+    assert document["image_processor"]["size"]["longest_edge"] == 16384 * 32**2
+    document["image_processor"]["size"]["longest_edge"] = 100_000
+    path.write_text(json.dumps(document))
+    with pytest.raises(
+        ContractError, match="its processor takes 100000 pixels a screenshot, but the dataset"
+    ) as caught:
+        model.find(str(tmp_path / "m"), dataset, tmp_path)
+    assert caught.value.hint == "gdp slice TRAJECTORIES -o DATASET --layout mai-ui --max-pixels 100000"
 
 
 def test_a_picture_that_would_be_resized_is_refused(base: Any, dataset: Any, examples: Any) -> None:

@@ -98,6 +98,24 @@ def test_weights_stand_at_their_tokens(encoder: Any) -> None:
     assert [w > 0 for w in encoded.weights] == [label != IGNORED for label in encoded.labels]
 
 
+@QUICK
+@given(pieces=st.lists(st.tuples(hostile, st.sampled_from([0.0, 0.5, 1.0, 2.0])), min_size=1, max_size=6))
+def test_weights_within_a_turn_are_those_of_its_characters(pieces: Any, encoder: Any) -> None:
+    """Each token has the largest weight of the characters that it holds; ids are those without weights."""
+    text = "".join(piece for piece, _ in pieces)
+    run = tuple((len(piece), weight) for piece, weight in pieces)
+    messages = [say("user", "x"), say("assistant", text, 1.0)]
+    encoded = encode("s", messages, [], encoder.chatml, [None, run])
+    assert encoded.input_ids == encode("s", messages, [], encoder.chatml).input_ids
+    weights = [weight for piece, weight in pieces for _ in piece]
+    found = encoded.weights[len(encoded.weights) - 2 - len(encoder.chatml.text_ids(text)) : -2]
+    offsets = encoder.chatml.tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+    )["offset_mapping"]
+    assert found == [max(weights[begin:end]) for begin, end in offsets]
+    assert encoded.weights[-2:] == [1.0, 0.0]
+
+
 def test_a_sample_without_supervision_is_named(encoder: Any) -> None:
     """All weights 0 would give a loss of NaN; it is an error that names the sample instead."""
     with pytest.raises(InputError, match=r"^s-17: no message has a loss_weight above 0"):
