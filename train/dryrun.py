@@ -113,8 +113,7 @@ class DryRun:
             *_histogram(self.lengths),
             "  sizes     as stored and as the model sees them",
             *(f"    {s.width}x{s.height}: {s.tokens:,} tokens, {s.screenshots} screenshots" for s in self.sizes),
-            f"  memory    of the largest batch, in {'GB' if _unit(self.memory) == GB else 'MB'}",
-            *_table(self.memory),
+            *(_table(self.memory) if self.memory else ()),
             *(f"  advice    {line}" for line in self.advice),
         ]
         return "\n".join(lines)
@@ -150,7 +149,8 @@ def _unit(memory: dict[str, Estimate]) -> float:
 
 def _table(memory: dict[str, Estimate]) -> list[str]:
     ways, unit = list(memory), _unit(memory)
-    lines = [f"    {'':30}" + "".join(f"{way:>24}" for way in ways)]
+    lines = [f"  memory    of the largest batch, in {'GB' if unit == GB else 'MB'}"]
+    lines.append(f"    {'':30}" + "".join(f"{way:>24}" for way in ways))
     for title, term in TERMS.items():
         values = [term(each) for each in memory.values()]
         if any(values):
@@ -166,7 +166,12 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
         silent = Progress(quiet=True, bar=False)
         plan = make_plan(dataset, Path(folder), config, options, machine.precision, silent)
     examples = Examples(dataset, plan.encoder, plan.train)
-    memory, trainable, total = _memory(plan, config, machine.precision, examples)
+    made = estimate.skeleton(plan.base.config, plan.targets, config, machine.precision)
+    why = ""
+    try:
+        memory = _memory(plan, config, machine.precision, examples)
+    except RuntimeError as error:  # a family whose code asks for numbers that are not there
+        memory, why = {}, str(error).strip().splitlines()[0][:120]
     available = torch.cuda.get_device_properties(0).total_memory / GB if machine.device == "cuda" else None
     notes = [*machine.reasons, *(choice.lines() if choice else ()), *describe.chosen(plan.targets)]
     return DryRun(
@@ -175,14 +180,16 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
         refused={split: dict(reasons) for split, reasons in plan.refused.items() if reasons},
         notes=tuple(notes),
         matched={entry: len(names) for entry, names in plan.targets.matches.items()},
-        trainable=trainable,
-        total=total,
+        trainable=sum(p.numel() for p in made.parameters() if p.requires_grad),
+        total=sum(p.numel() for p in made.parameters()),
         steps=steps(len(plan.train), config, options.max_steps),
         lengths=_lengths(plan.train),
         sizes=_sizes(plan),
         memory=memory,
         available=available,
-        advice=tuple(advice(memory, available)),
+        advice=tuple(advice(memory, available))
+        if memory
+        else (f"no estimate: the model's code needs numbers ({why})",),
         preset=asdict(choice) if choice else None,
     )
 
@@ -220,21 +227,18 @@ def _sizes(plan: Plan) -> tuple[Size, ...]:
     return tuple(found)
 
 
-def _memory(
-    plan: Plan, config: TrainConfig, precision: str, examples: Examples
-) -> tuple[dict[str, Estimate], int, int]:
-    """Return the estimates, and how many weights learn, of how many."""
+def _memory(plan: Plan, config: TrainConfig, precision: str, examples: Examples) -> dict[str, Estimate]:
+    """Return the estimates, by way of running it."""
     other = replace(config, sft=replace(config.sft, gradient_checkpointing=not config.sft.gradient_checkpointing))
     word = "no" if config.sft.gradient_checkpointing else "with"
-    made = _estimate(plan, config, precision, examples)
-    memory = {"as configured": made[0], f"{word} checkpointing": _estimate(plan, other, precision, examples)[0]}
     half = replace(config, sft=replace(config.sft, use_4bit=False, use_8bit=False))
-    whole = _estimate(plan, half, "bf16", examples)
-    memory["on a GPU, bf16"] = whole[0]
-    memory["on a GPU, 4 bits"] = estimate.quantised_to_4bit(whole[0], whole[1])
-    adapted = made[1]
-    learning = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-    return memory, learning, sum(p.numel() for p in adapted.parameters())
+    whole, made = _estimate(plan, half, "bf16", examples)
+    return {
+        "as configured": _estimate(plan, config, precision, examples)[0],
+        f"{word} checkpointing": _estimate(plan, other, precision, examples)[0],
+        "on a GPU, bf16": whole,
+        "on a GPU, 4 bits": estimate.quantised_to_4bit(whole, made),
+    }
 
 
 def _estimate(plan: Plan, config: TrainConfig, precision: str, examples: Examples) -> tuple[Estimate, Any]:

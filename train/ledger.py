@@ -1,10 +1,11 @@
 """Tensors without numbers: every byte that is alive counted, from one operation to the next.
 
-Weights and activations are on the meta device and cost nothing. What decides their shapes (token ids, masks, the grids
-of pictures) stays real, on the CPU, so that the model's own code runs as it is.
+Weights and activations are on the meta device and cost nothing. What goes in (token ids, masks, patches of pictures)
+and what decides shapes stays real, on the CPU, so that the model's own code runs as it is.
 """
 
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ INDEXING = (_ops.index.Tensor, _ops.index_put.default, _ops.index_put_.default, 
 
 
 class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts each storage on the meta device once, from the operation that makes it until nothing holds it any more."""
+    """Counts each storage of numbers once, from the operation that makes it until nothing holds it any more."""
 
     def __init__(self, known: list[torch.Tensor]) -> None:
         """Begin at zero; `known` was there before, and what shares its storage is nothing new."""
@@ -24,6 +25,13 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._known = {tensor.untyped_storage()._cdata for tensor in known}
+
+    def take(self, inputs: Iterable[torch.Tensor]) -> int:
+        """Count what goes in, of which the numbers are kept: a family may ask which pictures are padding."""
+        for tensor in inputs:
+            if tensor.is_floating_point():
+                self._count(tensor.untyped_storage())
+        return self.restart()
 
     def restart(self) -> int:
         """Return the most that was alive since the last call, and begin a new phase."""
@@ -43,7 +51,7 @@ class Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
             args, kwargs = tree_map_only(torch.Tensor, lambda each: each.to("meta"), (args, kwargs))
         result = func(*args, **kwargs)
         for tensor in tree_iter(result):
-            if isinstance(tensor, torch.Tensor) and tensor.is_meta:
+            if isinstance(tensor, torch.Tensor) and (tensor.is_meta or tensor.is_floating_point()):
                 self._count(tensor.untyped_storage())
         return result
 

@@ -32,9 +32,9 @@ SCOPES = {
 
 _PROMISED: dict[str, tuple[Part, ...]] = {
     "llm+projector": ("language", "projector"),
-    "llm+vision": ("language", "vision", "projector"),
+    "llm+vision": ("language", "vision"),
 }
-"""Parts of which a scope must find something: its name says so."""
+"""Parts of which a scope must find something: its name says so. Gemma 3's projector is one bare weight, no layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ def resolve(wanted: Iterable[str], linear: Iterable[str], where: str, others: It
         for part in _PROMISED.get(entry, ()):
             if part not in parts:
                 message = f"{entry!r} finds no linear layer in {TITLES[part]}, expected at least one"
-                raise ConfigError(where, message, "name its layers by a regular expression over whole module names")
+                hint = "name its layers by a regular expression over whole module names"
+                if part == "projector":
+                    hint = "target_modules: llm and modules_to_save: multi_modal_projector train a bare projector whole"
+                raise ConfigError(where, message, hint)
         matches[entry] = found
     chosen = tuple(dict.fromkeys(name for found in matches.values() for name in found))
     return Targets(exact(chosen, [*names, *others]), matches)

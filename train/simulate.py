@@ -53,8 +53,7 @@ def step(model: Any, batch: dict[str, Any], tower: Tower | None, *, low: torch.d
     known = [*model.parameters(), *model.buffers(), *(p.grad for p in learning)]
     phases, ledger = Phases(), Ledger([each for each in known if each is not None])
     with ledger, arithmetic(low):
-        batch = {name: _without_numbers(value) for name, value in batch.items()}
-        phases.inputs = ledger.restart()
+        phases.inputs = ledger.take(value for value in batch.values() if isinstance(value, torch.Tensor))
         shown = tower.showing(batch.get("pictures")) if tower else nullcontext()
         with _watching(model, ledger, phases), shown:
             losses, outputs = token_losses(model, batch)
@@ -63,11 +62,6 @@ def step(model: Any, batch: dict[str, Any], tower: Tower | None, *, low: torch.d
         losses.sum().backward()  # type: ignore[no-untyped-call]
         phases.backward = ledger.restart()
     return phases
-
-
-def _without_numbers(value: Any) -> Any:
-    floating = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return torch.empty(value.shape, dtype=value.dtype, device="meta") if floating else value
 
 
 @contextmanager
@@ -93,21 +87,22 @@ def _watching(model: Any, ledger: Ledger, phases: Phases) -> Iterator[None]:
 def arithmetic(low: torch.dtype | None) -> Iterator[None]:
     """Put in fused attention and autocast, while inside.
 
-    They replace functions of torch.nn.functional; a mode of torch would be switched off on the way back, where
+    They replace functions of torch; a mode of torch would be switched off on the way back, where
     checkpointing runs the layers again.
     """
-    replaced = {"scaled_dot_product_attention": _attention}
+    replaced: dict[tuple[Any, str], Any] = {(F, "scaled_dot_product_attention"): _attention}
     if low is not None:
-        replaced |= {name: _casting(getattr(F, name), low) for name in ("linear", "conv2d", "conv3d")}
-        replaced["layer_norm"] = _casting(F.layer_norm, torch.float32)
-    before = {name: getattr(F, name) for name in replaced}
+        casting = [(F, "linear"), (F, "conv2d"), (F, "conv3d"), (torch, "matmul"), (torch, "bmm")]
+        replaced |= {(home, name): _casting(getattr(home, name), low) for home, name in casting}
+        replaced[F, "layer_norm"] = _casting(F.layer_norm, torch.float32)
+    before = {(home, name): getattr(home, name) for home, name in replaced}
     try:
-        for name, function in replaced.items():
-            setattr(F, name, function)
+        for (home, name), function in replaced.items():
+            setattr(home, name, function)
         yield
     finally:
-        for name, function in before.items():
-            setattr(F, name, function)
+        for (home, name), function in before.items():
+            setattr(home, name, function)
 
 
 def _casting(function: Callable[..., Any], dtype: torch.dtype) -> Callable[..., Any]:

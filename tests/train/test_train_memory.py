@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
 import torch
 from click.testing import CliRunner
 from transformers import AutoModelForImageTextToText, Qwen3VLConfig
@@ -208,6 +209,26 @@ def test_the_dry_run_is_the_run(
     assert "advice    8 GB: bf16 fits; 4 bits would only cost time" in text
     bins = [(each.samples, round(each.image)) for each in report.lengths if each.samples]
     assert bins == [(6, 112), (6, 224), (12, 336)]
+
+
+@pytest.mark.parametrize("family", ["idefics3", "gemma3"])
+def test_the_code_of_any_family_is_counted(family: str, alternating: Path, tmp_path: Path) -> None:
+    """A family that asks which pictures are padding, and one with a bare projector: every column has its figure."""
+    folder = tiny_models.save(family, tmp_path / family)
+    config = TrainConfig(SftConfig(), LoraConfig(target_modules=("llm+vision",)))
+    report = dry(alternating, config, RunOptions(model=str(folder)))
+    assert len(report.memory) == 4
+    assert all(each.phases.peak > each.phases.kept > 0 for each in report.memory.values())
+
+
+def test_a_family_that_cannot_be_counted_is_said(dataset_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that needs numbers costs the estimate, not the dry run."""
+    from train import simulate
+
+    monkeypatch.setattr(simulate, "token_losses", lambda *_: torch.empty(1, device="meta").item())
+    report = dry(dataset_folder, load(None), RunOptions())
+    assert report.memory == {}
+    assert "advice    no estimate: the model's code needs numbers" in report.render_text()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_a_scope_must_find_what_its_name_promises() -> None:
     names = ["model.language_model.layers.0.mlp.up_proj", "model.vision_tower.encoder.layers.0.mlp.fc1"]
     with pytest.raises(ConfigError, match=r"'llm\+projector' finds no linear layer in the projector"):
         lora.resolve(["llm+projector"], names, "here")
+    assert lora.resolve(["llm+vision"], names, "here").parts == {"language": 1, "vision": 1}
 
 
 @pytest.mark.parametrize(
