@@ -1,6 +1,8 @@
 """The adapter's README: what it is, what it was made from, how to load it."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pipeline import layouts
@@ -8,6 +10,7 @@ from pipeline import layouts
 CARD = """\
 ---
 base_model: {base}
+{licensed}
 library_name: peft
 pipeline_tag: image-text-to-text
 tags: [lora, gui-agent, gdp]
@@ -21,8 +24,8 @@ tags: [lora, gui-agent, gdp]
 - samples: {train} train, {val} val
 - pixel budget: {min_pixels} to {max_pixels} pixels a screenshot, sides in multiples of {factor}
 - loss per trained token on the val split: {eval_start:.4f} before, {eval_best:.4f} after (step {best_step})
-- LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers of the language model; everything else is the base's
-{warned}
+- LoRA: r = {r}, alpha = {alpha}, on {layers} linear layers ({scopes}){also}; everything else is the base's
+{measured}{warned}
 Serve it under the same contract: at most {shown} screenshots within that pixel budget, messages in the layout \
 `{layout}`, coordinates
 {coordinates}.
@@ -32,6 +35,10 @@ The system prompt, {whose}:
 {fence}text
 {system}
 {fence}
+
+{serve}
+
+Load it in the folder that holds `adapter`:
 
 ```python
 from peft import PeftModel
@@ -53,6 +60,11 @@ DEMO = (
 TUNED = "A supervised fine-tune of a GUI agent on recorded trajectories."
 BLIND = "**It has not seen a screenshot**: it was trained with placeholders in their place, to check a set-up."
 
+LICENSED = "license: {}  # the base model's; see whether your recordings allow it"
+UNLICENSED = "# license: to be filled in; the terms of the base model and of the recordings apply"
+
+AS_IT_IS = "Served: vLLM loads it as it is (`--enable-lora`); `gdp merge` makes one model of base and adapter."
+
 OWN = "gdp's own wording of the layout's prompt"
 GIVEN = "as it was given to `gdp slice --system-prompt`"
 
@@ -69,9 +81,30 @@ def render(facts: dict[str, Any]) -> str:
         "load": facts["base"],
         "whose": _whose(facts),
         "warned": "".join(f"- warned while it trained: {text}\n" for text in facts["warnings"]),
+        "licensed": LICENSED.format(facts["license"]) if facts["license"] else UNLICENSED,
+        "also": f", and {', '.join(facts['whole'])} trained whole" if facts["whole"] else "",
+        "measured": "".join(_metrics(facts.get("metrics") or {})),
+        "serve": "\n".join(f"Served: {note}." for note in facts["serving"]) or AS_IT_IS,
         "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", facts["system"])), default=0)),
     }
     return CARD.format(**{**contract, **facts, **words})
+
+
+def license_of(base: str) -> str | None:
+    """Return the licence in the model card of a local base model, None where it says none."""
+    file = Path(base) / "README.md"
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    head = re.match(r"---\n(.*?)\n---", text, flags=re.DOTALL)
+    found = re.search(r"^license:\s*([\w.-]+)\s*$", head[1], flags=re.MULTILINE) if head else None
+    return found[1] if found else None
+
+
+def _metrics(found: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each metric of the answers that the model gave before training and with the kept weights."""
+    for name, value in found.get("kept", {}).items():
+        before = found["start"].get(name)
+        if before is not None and value is not None:
+            yield f"- {name} over {found['samples']} val samples: {before:.3f} before, {value:.3f} after\n"
 
 
 def _whose(facts: dict[str, Any]) -> str:

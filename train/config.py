@@ -53,6 +53,7 @@ class SftConfig:
     max_images_per_sample: int = 8
     max_tokens: int = 16384
     eval_steps: float = 0.1
+    save_steps: float | None = None
     logging_steps: int = 5
     save_total_limit: int = 2
     dataloader_num_workers: int = 0
@@ -161,10 +162,11 @@ def _check(path: Path, document: Any) -> None:
 def _check_together(path: Path, config: TrainConfig) -> None:
     check_eval(f"{path}: $.training.eval", config.eval)
     where = f"{path}: $.training.sft"
-    if config.sft.eval_steps > 1 and not config.sft.eval_steps.is_integer():
-        found = f"found {config.sft.eval_steps}, expected a whole number of steps, or a share below 1"
-        raise ConfigError(f"{where}.eval_steps", found)
     sft = config.sft
+    for key in ("eval_steps", "save_steps"):
+        value = getattr(sft, key)
+        if value is not None and value > 1 and not float(value).is_integer():
+            raise ConfigError(f"{where}.{key}", f"found {value}, expected a whole number of steps, or a share below 1")
     if sft.use_4bit and sft.precision == "fp16":
         found = "found fp16 together with use_4bit, expected auto, bf16 or fp32"
         raise ConfigError(f"{where}.precision", found, "leave precision out; auto picks what the GPU has")

@@ -7,7 +7,24 @@ from typing import Any
 
 from transformers import set_seed
 
-from . import adapt, adapter, curve, head, lastgood, model, outcome, patience, rates, rundir, trainer, verify
+from pipeline.faults import reach
+
+from . import (
+    adapt,
+    adapter,
+    checkpoints,
+    curve,
+    head,
+    lastgood,
+    model,
+    outcome,
+    patience,
+    processes,
+    rates,
+    rundir,
+    trainer,
+    verify,
+)
 from .config import TrainConfig
 from .data import Collator, Examples
 from .examination import Examination
@@ -15,74 +32,114 @@ from .gradients import GradientCheck
 from .log import Log
 from .plan import Plan
 from .progress import Progress
+from .resume import Interrupted
 from .run import RunOptions
 from .source import Source
+from .stopping import Stop
 from .tower import Tower
 from .watch import GuardStopError, Watch
 
 
 def fit(
-    dataset: Source, out: Path, config: TrainConfig, options: RunOptions, plan: Plan, progress: Progress
-) -> dict[str, Any]:
-    """Train, save, verify; return what `run.json` says about it."""
-    examination = Examination.of(dataset, plan, config.eval, out)
-    set_seed(_seed(options))
-    adapted = model.add_lora(model.load(plan.base, config.sft), plan.targets, config.lora, config.sft)
-    examples = (Examples(dataset, plan.encoder, plan.train), Examples(dataset, plan.encoder, plan.val))
-    if (way := head.way(adapted)) is not head.Way.CHUNKS:
-        progress.say(f"train: the loss of this model takes {way.value}")
-    log = Log(out / rundir.LOG, progress)
-    watch = Watch(config.guards, log)
-    try:
-        steps = _train(adapted, examples, out, config, options, plan, log, watch, examination)
-    finally:
-        progress.clear()
-        log.close()
-    adapt.settle(adapted)
-    facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
-    facts["metrics"] = outcome.metrics(log, config.eval, plan)
-    curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
-    trainable, total = adapted.get_nb_trainable_parameters()
-    adapter.save(adapted, plan, out / "adapter", facts)
-    progress.say("train: checking the saved adapter")
-    batch = Collator(plan.base.processor, plan.encoder.frame)([examples[1][0]])
-    found = verify.verify(adapted, batch, out / "adapter", lambda: model.load(plan.base, config.sft), plan.precision)
-    return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
-
-
-def _train(
-    adapted: Any,
-    examples: tuple[Examples, Examples],
+    dataset: Source,
     out: Path,
     config: TrainConfig,
     options: RunOptions,
     plan: Plan,
-    log: Log,
-    watch: Watch,
-    examination: Examination | None,
-) -> int:
-    """Evaluate once, then train; the model holds the best weights afterwards. Return the number of steps.
-
-    Raises GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
-    """
+    progress: Progress,
+    checkpoint: Path | None,
+) -> dict[str, Any]:
+    """Train, from the checkpoint if there is one, save, verify; return what `run.json` says about it."""
+    if checkpoint is not None:
+        progress.say(f"train: going on from {checkpoint.name}")
+    examination = Examination.of(dataset, plan, config.eval, out)
+    set_seed(_seed(options))
+    # Before the model: with DeepSpeed, these decide that its weights are loaded in parts.
     arguments = trainer.arguments(
         config,
-        folder=str(out / "checkpoints"),
+        folder=str(out / checkpoints.FOLDER),
         seed=_seed(options),
         max_steps=options.max_steps,
         precision=plan.precision,
         run_name=out.name,
     )
+    arguments.ddp_find_unused_parameters = not all(item.images for item in plan.train)  # of a vision tower that learns
+    adapted = model.add_lora(model.load(plan.base, config.sft), plan.targets, config.lora, config.sft)
+    examples = (Examples(dataset, plan.encoder, plan.train), Examples(dataset, plan.encoder, plan.val))
+    if (way := head.way(adapted)) is not head.Way.CHUNKS:
+        progress.say(f"train: the loss of this model takes {way.value}")
+    log = Log(out / rundir.LOG if processes.first() else None, progress)
+    watch = Watch(config.guards, log)
+    stop = Stop(progress.say)
+    try:
+        with stop.listening():
+            steps = _train(adapted, arguments, examples, out, config, plan, log, watch, stop, checkpoint, examination)
+    except Interrupted:
+        raise KeyboardInterrupt from None  # before the first step
+    finally:
+        progress.clear()
+        log.close()
+    adapt.settle(adapted)
+    batch = Collator(plan.base.processor, plan.encoder.frame)([examples[1][0]])
+    weights, seen = adapter.weights(adapted), verify.look(adapted, batch)  # of parts, where there are several processes
+    if not processes.first():
+        return {}
+    facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
+    facts["metrics"] = outcome.metrics(log, config.eval, plan)
+    curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
+    trainable, total = adapted.get_nb_trainable_parameters()
+    adapter.save(adapted, weights, plan, out / "adapter", facts)
+    reach("adapter.saved")
+    progress.say("train: checking the saved adapter")
+    verify.release(adapted)
+    del adapted
+    found = verify.compare(seen, batch, out / "adapter", lambda: model.load(plan.base, config.sft), plan.precision)
+    return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
+
+
+def _train(
+    adapted: Any,
+    arguments: Any,
+    examples: tuple[Examples, Examples],
+    out: Path,
+    config: TrainConfig,
+    plan: Plan,
+    log: Log,
+    watch: Watch,
+    stop: Stop,
+    checkpoint: Path | None,
+    examination: Examination | None,
+) -> int:
+    """Evaluate once, then train, from the checkpoint if there is one; the model holds the best weights afterwards.
+
+    Return the number of steps. Raises KeyboardInterrupt when it was asked to stop and has saved everything, and
+    GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
+    """
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / rundir.TENSORBOARD))  # else in `checkpoints`, which goes
     tower = Tower.of(adapted)
     collator = Collator(plan.base.processor, plan.encoder.frame, once=tower is not None and tower.by_grid)
-    parts, check = rates.of_parts(config.sft), GradientCheck(log.say)
-    runner = trainer.make(adapted, arguments, examples, collator, log, tower, watch, rates=parts, gradients=check)
+    save_steps = config.sft.eval_steps if config.sft.save_steps is None else config.sft.save_steps
+    runner = trainer.make(
+        adapted,
+        arguments,
+        examples,
+        collator,
+        log,
+        tower,
+        watch,
+        rates=rates.of_parts(config.sft),
+        gradients=GradientCheck(log.say),
+        stop=stop,
+        save_steps=save_steps,
+        measure_first=True,
+    )
     runner.examination = examination
     patience.add(runner, config.eval, log)
     try:
-        runner.evaluate()
-        runner.train()
+        runner.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        if runner.stopped:
+            stop.tell(f"train: saved at step {runner.state.global_step}")
+            raise KeyboardInterrupt
         watch.end(int(runner.state.global_step))
     except GuardStopError as error:
         raise lastgood.kept(error, out, runner.state.best_model_checkpoint, plan, log) from error

@@ -95,6 +95,18 @@ class Guards:
         self._window = min(self._window, max(2, steps // WINDOW_SHARE))
         self._recent = deque(self._recent, maxlen=self._window)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the guards remember, as JSON values."""
+        own = {name: value for name, value in vars(self).items() if name != "config"}
+        return {name: list(value) if isinstance(value, deque) else value for name, value in own.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember what others did; `begin` comes before."""
+        for name, value in state.items():
+            if isinstance(own := getattr(self, name), deque):
+                value = deque(value, own.maxlen)
+            setattr(self, name, tuple(value) if name in {"_best", "_last"} and value else value)
+
     def step(self, step: int, loss: float, norm: float | None) -> list[Finding]:
         """Judge an optimizer step before it is taken: mean loss per trained token, gradient norm before clipping."""
         broken = [*self._finite("loss", step, loss), *self._finite("gradient norm", step, norm)]

@@ -1,7 +1,6 @@
 """What this machine lets a run use: device, number format, attention, 8-bit optimizers; chosen here, and said."""
 
 import importlib.util
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import torch
 
 from pipeline.exceptions import ConfigError, MissingExtraError
 
+from . import processes
 from .config import INSTALL_HINT, SftConfig
 
 BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit")
@@ -42,16 +42,14 @@ def of(sft: SftConfig) -> Hardware:
 
 
 def device(asked: str = "auto") -> str:
-    """Return `cuda` where there is one GPU, else `cpu`; raises ConfigError where there are several to choose from."""
+    """Return `cuda` where there is a GPU for this process, else `cpu`; raises ConfigError where there are too many."""
     if asked == "cuda" and not torch.cuda.is_available():
         built = "this torch is built for CPUs only" if torch.version.cuda is None else "torch finds none"
         message = f"found no GPU ({built}), expected one"
         raise ConfigError("training.sft.device", message, "leave device out to train on the CPU, or mend the driver")
     if asked == "cpu" or not torch.cuda.is_available():
         return "cpu"
-    if torch.cuda.device_count() > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        message = f"found {torch.cuda.device_count()} GPUs, expected one: training on several is not supported yet"
-        raise ConfigError("gdp train", message, "choose one: CUDA_VISIBLE_DEVICES=0 gdp train …")
+    processes.check_gpus(torch.cuda.device_count())
     return "cuda"
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from pipeline.place import Place
+
 from .metrics import METRICS
 from .progress import Progress
 
@@ -30,11 +32,19 @@ def _kept(key: str) -> bool:
     return key in KEPT or key.startswith("learning_rate") or key.removeprefix("eval_") in METRICS
 
 
+def rewind(path: Path, lines: int) -> list[dict[str, Any]]:
+    """Cut the log after its first lines and return them."""
+    kept = path.read_bytes().splitlines(keepends=True)[:lines]
+    Place(str(path.parent)).write(path.name, b"".join(kept), "log")
+    return [json.loads(line) for line in kept]
+
+
 class Log(TrainerCallback):  # type: ignore[misc]
     """Writes what Trainer measures to the log, keeps it for the report, and shows it."""
 
-    def __init__(self, path: Path, progress: Progress) -> None:
-        self._file = path.open("w", encoding="utf-8")
+    def __init__(self, path: Path | None, progress: Progress) -> None:
+        self._path = path  # None in all processes of a run but one
+        self._file = path.open("a", encoding="utf-8") if path else None
         self._progress = progress
         self._losses: list[float] = []
         self._norms: list[float | None] = []
@@ -78,8 +88,9 @@ class Log(TrainerCallback):  # type: ignore[misc]
 
     def _write(self, line: dict[str, Any]) -> None:
         self.lines.append(line)
-        self._file.write(json.dumps(_finite(line), allow_nan=False, ensure_ascii=False) + "\n")
-        self._file.flush()
+        if self._file:
+            self._file.write(json.dumps(_finite(line), allow_nan=False, ensure_ascii=False) + "\n")
+            self._file.flush()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell how far the run is, and see to it that the last step is measured and saved like any other."""
@@ -87,9 +98,22 @@ class Log(TrainerCallback):  # type: ignore[misc]
             control.should_log = control.should_evaluate = control.should_save = True
         self._progress.step(int(state.global_step), int(state.max_steps))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of it: how far the log was, and the steps for its next line."""
+        pending = {"losses": self._losses, "norms": self._norms, "samples": list(self._samples)}
+        return {"lines": len(self.lines), **pending}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where the log was at the checkpoint; what followed will be measured again."""
+        self.close()
+        self.lines = rewind(self._path, state["lines"]) if self._path else []
+        self._losses, self._norms, self._samples = state["losses"], state["norms"], state["samples"]
+        self._file = self._path.open("a", encoding="utf-8") if self._path else None
+
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def series(self, key: str) -> list[tuple[int, float]]:
         """Return (step, value) of every line that holds the key."""

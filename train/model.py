@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 from pipeline.exceptions import InputError
 from pipeline.manifest import Contract
 
-from . import adapt, contract, frame, hardware, processor, quantize, tiny
+from . import adapt, contract, frame, hardware, processes, processor, quantize, tiny
 from .adapt import add_lora as add_lora
 from .config import SftConfig, TrainConfig
 from .lora import Targets
@@ -49,7 +49,8 @@ def find(model: str | None, dataset: Source, run_folder: Path) -> Base:
     if model is None:
         made = tiny.build_processor(dataset)
         folder = run_folder / "base"
-        tiny.save_model(made, agreed, folder)
+        if processes.first():
+            tiny.save_model(made, agreed, folder)
         base = Base(str(folder), "base", True, _config(str(folder)), made)
         contract.check(tiny.name(agreed), base.config, agreed)
         return base
@@ -140,7 +141,7 @@ def load(base: Base, sft: SftConfig) -> Any:
     if quantised:
         linear = [name for name, module in skeleton(base).named_modules() if isinstance(module, torch.nn.Linear)]
         options["quantization_config"] = quantize.settings(linear, sft, dtype)
-        options["device_map"] = {"": 0 if machine.device == "cuda" else "cpu"}
+        options["device_map"] = {"": torch.cuda.current_device() if machine.device == "cuda" else "cpu"}
     try:
         model, info = AutoModelForImageTextToText.from_pretrained(
             base.source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
@@ -160,4 +161,5 @@ def load(base: Base, sft: SftConfig) -> Any:
             module.support_avx512bf16_for_cpu = False
     model.requires_grad_(False)
     model.config.use_cache = False
-    return (model if quantised else model.to(machine.device)).eval()
+    placed = quantised or processes.sharding() != "none"  # whoever cuts it into parts moves the parts
+    return (model if placed else model.to(machine.device)).eval()

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.exceptions import ConfigError, InputError
 
 from . import contract as agreement
-from . import describe, model, tiny
+from . import describe, model, processes, tiny
 from .config import TrainConfig
 from .data import Encoder, Item, select
 from .lesson import Lesson
@@ -49,6 +49,7 @@ def make_plan(
         chosen[split], refused[split] = select(lesson.items(dataset.samples(split)), encoder, **limits)
         if not chosen[split]:
             raise _nothing(dataset, split, refused[split])
+    _check_pictures(dataset, chosen)
     first = chosen["train"][: config.sft.per_device_train_batch_size * config.sft.gradient_accumulation_steps]
     for item in first:
         encoder.check(item)
@@ -73,6 +74,18 @@ def _check_blind(targets: Targets) -> None:
     if not targets.frozen_vision:
         message = "found placeholder, but vision tower or projector learn and would be shown nothing, expected real"
         raise ConfigError("training.sft.images", message, "or target_modules: llm, without modules_to_save")
+
+
+def _check_pictures(dataset: Source, chosen: dict[str, list[Item]]) -> None:
+    """Raise ConfigError for a sample without a picture where the vision tower lies in parts on several processes.
+
+    Each part is fetched from all processes when the tower runs; a process that shows it nothing would not take part,
+    and the others would wait for it.
+    """
+    if processes.sharding() != "none":
+        for item in (item for items in chosen.values() for item in items if not item.images):
+            message = f"{item.sample_id} shows no screenshot, expected one in each sample of a model cut into parts"
+            raise ConfigError(str(dataset.path), message, "train with plain torchrun, which cuts nothing")
 
 
 def _nothing(dataset: Source, split: str, refused: Counter[str]) -> InputError:

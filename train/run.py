@@ -38,6 +38,8 @@ class RunOptions:
     seed: int = 0
     fresh: bool = False
     """Start over in a folder that holds another run."""
+    resume: bool = False
+    """Go on with a run that was stopped, and refuse to start a new one."""
     quiet: bool = False
     verbose: bool = False
     """Let the libraries' own warnings through."""

@@ -6,16 +6,20 @@ import hashlib
 import json
 import shutil
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.exceptions import OutputError
+from pipeline.faults import reach
 from pipeline.lock import locked
 from pipeline.place import Place, is_temporary
 
+from . import checkpoints
+
 RESULT = "run.json"
 MARKER = ".unfinished.json"
-"""Holds the identity of a run under way; the same command starts over in a folder with it and without `run.json`."""
+"""Holds the identity of a run under way; the same command goes on in a folder with it and without `run.json`."""
 
 LOCK = ".lock"
 """Held by the process that trains there."""
@@ -29,10 +33,25 @@ ANSWERS, PICTURES = "generations.jsonl", "generations"
 """What the model said at each evaluation, as text and as pictures."""
 
 FILES = (RESULT, MARKER, LOCK, LOG, "loss.png", ANSWERS)
-FOLDERS = ("adapter", "base", "checkpoints", "last_good", PICTURES, TENSORBOARD)
+FOLDERS = ("adapter", "base", checkpoints.FOLDER, "last_good", PICTURES, TENSORBOARD)
 OURS = (*FILES, *FOLDERS)
 
+GROWING = (LOG, ANSWERS, PICTURES, TENSORBOARD, checkpoints.FOLDER)
+"""What a run adds to while it trains, and goes on with."""
+
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the folder already holds of this very run."""
+
+    result: dict[str, Any] | None = None
+    """Its `run.json`, where it is complete."""
+    checkpoint: Path | None = None
+    """The newest whole checkpoint, where it was stopped."""
+    damaged: tuple[str, ...] = ()
+    """A line for each checkpoint after that one."""
 
 
 def identity(**parts: Any) -> dict[str, Any]:
@@ -42,26 +61,29 @@ def identity(**parts: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def taken(out: Path, who: dict[str, Any], *, fresh: bool) -> Iterator[dict[str, Any] | None]:
-    """Hold the folder, ready for the run; the value is its result if it already holds this very run, else None.
+def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) -> Iterator[Earlier]:
+    """Hold the folder, ready for the run; the value is what it already holds of it.
 
-    A run that fails before it trains leaves nothing there. Raises OutputError if the folder holds anything else, or if
-    another process is training there.
+    A run that fails before it trains leaves nothing there. Raises OutputError if the folder holds anything else, if
+    another process is training there, if every checkpoint is damaged, or if `resume` finds nothing to go on from.
     """
     _check_is_ours(out)
     new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         with locked(Place(str(out)), LOCK):
-            stored = None if fresh else _earlier(out, who)
-            if stored is None:
-                _start(out, who)
+            earlier = Earlier() if fresh else _earlier(out, who)
+            if resume and earlier == Earlier():
+                hint = "leave --resume out to start it"
+                raise OutputError(str(out), "found no run to go on with, expected one that was stopped", hint)
+            if earlier.result is None:
+                _start(out, who, goes_on=earlier.checkpoint is not None)
             else:
-                (out / MARKER).unlink(missing_ok=True)  # of a run that was killed after its last file
+                _tidy(out)  # after a run that was killed after its last file
             try:
-                yield stored
+                yield earlier
             except BaseException:
-                if stored is None and not (out / LOG).exists():
+                if earlier == Earlier() and not (out / LOG).exists():
                     _clear(out, keep={LOCK})
                 raise
     except OSError as error:
@@ -85,38 +107,48 @@ def _check_is_ours(out: Path) -> None:
         raise OutputError(str(out), f"found {min(names)} of no known run, expected a new folder", "choose another -o")
 
 
-def _earlier(out: Path, who: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the result of an earlier run, None if there is none; raises OutputError if it was another run's."""
+def _earlier(out: Path, who: dict[str, Any]) -> Earlier:
+    """Return what is there of this run; raises OutputError if it was another run, or its checkpoints are damaged."""
     result = _read(out / RESULT)
     if not result and not (out / LOG).exists():
-        return None  # it stopped before it trained, so there is nothing to lose
+        return Earlier()  # it stopped before it trained, so there is nothing to lose
     earlier = result or _read(out / MARKER)
     if earlier and earlier.get("fingerprint") != who["fingerprint"]:
         changed = [key for key in who if key != "fingerprint" and earlier.get(key) != who[key]]
         message = f"found a run with another {' and '.join(changed) or 'identity'}, expected a new folder"
         raise OutputError(str(out), message, "choose another -o, or --fresh to start over there")
-    return result if (out / "adapter" / "adapter_model.safetensors").is_file() else None
+    if result and (out / "adapter" / "adapter_model.safetensors").is_file():
+        return Earlier(result=result)
+    found, damaged = checkpoints.newest(out / checkpoints.FOLDER)
+    return Earlier(checkpoint=found, damaged=tuple(damaged))
 
 
-def _start(out: Path, who: dict[str, Any]) -> None:
+def _start(out: Path, who: dict[str, Any], *, goes_on: bool) -> None:
     write(out, MARKER, who)
     (out / RESULT).unlink(missing_ok=True)  # first: what follows leaves it without what it speaks of
-    _clear(out, keep={MARKER, LOCK})
+    _clear(out, keep={MARKER, LOCK, *(GROWING if goes_on else ())})
 
 
 def _clear(out: Path, keep: Collection[str]) -> None:
     for path in list(out.iterdir()):
+        if path.name in keep:
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in keep:
+        else:
             path.unlink()
 
 
 def finish(out: Path, result: dict[str, Any]) -> None:
-    """Write `run.json`, last of all; the run is complete then."""
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    """Write `run.json`, last of all; the run is complete then, and needs its checkpoints no more."""
     write(out, RESULT, result)
-    (out / MARKER).unlink()
+    reach("run.checkpoints")
+    _tidy(out)
+
+
+def _tidy(out: Path) -> None:
+    shutil.rmtree(out / checkpoints.FOLDER, ignore_errors=True)
+    (out / MARKER).unlink(missing_ok=True)
 
 
 def write(out: Path, name: str, document: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
 from . import rates as rates_of
 from .config import TrainConfig
@@ -21,12 +21,13 @@ from .loss import token_losses
 from .meter import Meter
 from .order import ByLength
 from .parts import Part
+from .resume import ResumableTrainer
 from .tokens import IGNORED
 from .tower import Tower
 from .watch import Watch
 
 
-class WeightedTrainer(Trainer):  # type: ignore[misc]
+class WeightedTrainer(ResumableTrainer):
     """Loss per trained token over the whole accumulated batch; raises GuardStopError where a guard stops the run."""
 
     examination: Callable[..., dict[str, float]] | None = None
@@ -80,7 +81,10 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
             losses, outputs = token_losses(model, inputs)
         if not model.training:
             self._weights.append(float(inputs["weights"].sum() / (inputs["labels"] != IGNORED).sum()))
-        loss = losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
+        if num_items_in_batch is None or not model.training:
+            loss = losses.mean()  # eval loss is the mean over samples
+        else:  # those of all processes, whose gradients are averaged
+            loss = losses.sum() * self.accelerator.num_processes / num_items_in_batch
         return (loss, outputs) if return_outputs else loss
 
     def create_optimizer(self, model: Any = None) -> Any:
@@ -135,6 +139,10 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         elif "eval_loss" in logs:
             logs["elapsed"] = self.meter.elapsed()
         super().log(logs, start_time)
+
+    def stateful(self) -> dict[str, Any]:
+        """Return what else a checkpoint keeps."""
+        return {"watch": self.watch}
 
     def _save_checkpoint(self, *args: Any, **options: Any) -> None:
         with self.meter.aside():
@@ -234,7 +242,6 @@ def arguments(
         save_strategy="steps",
         save_steps=every,
         save_total_limit=sft.save_total_limit,
-        save_only_model=True,
         load_best_model_at_end=True,
         metric_for_best_model=config.eval.key,
         greater_is_better=config.eval.greater_is_better,
@@ -258,6 +265,7 @@ def make(
     *,
     rates: Mapping[Part, float] | None = None,
     gradients: GradientCheck | None = None,
+    **pace: Any,
 ) -> Any:
     """Return the trainer for the train and val examples; nothing of it prints but the log.
 
@@ -275,6 +283,7 @@ def make(
         eval_dataset=examples[1],
         data_collator=collator,
         callbacks=[log, _Begin(watch, lambda: trainer.uniform())],
+        **pace,
     )
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)

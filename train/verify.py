@@ -10,6 +10,7 @@ import torch
 
 from pipeline.exceptions import StageError
 
+from . import processes
 from .loss import model_inputs
 
 TOLERANCE = {"fp32": 1e-4, "bf16": 5e-2, "fp16": 1e-2}
@@ -29,32 +30,65 @@ class Verified:
     """None for a sample that shows no screenshot."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Logits of one batch by the model in memory [B, 64 at most, vocabulary]."""
+
+    trained: torch.Tensor
+    base: torch.Tensor
+    inverted: torch.Tensor | None
+    """Of the trained model with every pixel inverted; None where the batch shows none."""
+
+
 def verify(
     trained: Any, batch: dict[str, Any], adapter: Path, load_base: Callable[[], Any], precision: str
 ) -> Verified:
-    """Compare the model in memory with the base and the saved adapter loaded anew.
+    """Compare the model in memory with the base and the saved adapter loaded anew; see `compare` for what it raises.
 
-    Raises StageError if the trained model has collapsed, if the reloaded one differs from it, if the adapter changes
-    nothing, or if the screenshots change nothing. The trained model's weights are gone afterwards, so that a large one
-    need not fit twice.
+    The trained model's weights are gone afterwards, so that a large one need not fit twice.
     """
-    import peft
+    seen = look(trained, batch)
+    release(trained)
+    return compare(seen, batch, adapter, load_base, precision)
 
+
+def look(trained: Any, batch: dict[str, Any]) -> Seen:
+    """Return what the model in memory says; where it lies in parts on several processes, all of them must ask."""
     trained.eval()
     mine = logits(trained, batch)
-    _check_alive(mine, str(adapter))
     with trained.disable_adapter():
         plain = logits(trained, batch)
     inverted = logits(trained, {**batch, "pixel_values": -batch["pixel_values"]}) if "pixel_values" in batch else None
+    return Seen(mine, plain, inverted)
+
+
+def release(trained: Any) -> None:
+    """Give the memory of a model back that is needed no more."""
     quantised = any(getattr(trained, f"is_loaded_in_{bits}bit", False) for bits in (4, 8))
-    trained.to("meta") if not quantised else None
-    del trained
+    if not quantised and processes.sharding() == "none":
+        trained.to("meta")
+    if processes.sharding() == "deepspeed":
+        from transformers.integrations import unset_hf_deepspeed_config
+
+        unset_hf_deepspeed_config()  # what is loaded from here on is loaded whole
     gc.collect()
     torch.cuda.empty_cache()
+
+
+def compare(seen: Seen, batch: dict[str, Any], adapter: Path, load_base: Callable[[], Any], precision: str) -> Verified:
+    """Compare what was seen with what the saved adapter says on a base loaded anew.
+
+    Raises StageError if the trained model has collapsed, if the reloaded one differs from it, if the adapter changes
+    nothing, or if the screenshots change nothing.
+    """
+    import peft
+
+    _check_alive(seen.trained, str(adapter))
     reloaded = peft.PeftModel.from_pretrained(load_base(), str(adapter)).eval()
     again = logits(reloaded, batch)
-    found = Verified(_far(again, mine), _far(mine, plain), None if inverted is None else _far(mine, inverted))
-    _judge(found, TOLERANCE[precision] * float(mine.abs().max()), str(adapter))
+    sees = None if seen.inverted is None else _far(seen.trained, seen.inverted)
+    found = Verified(_far(again, seen.trained), _far(seen.trained, seen.base), sees)
+    _judge(found, TOLERANCE[precision] * float(seen.trained.abs().max()), str(adapter))
     return found
 
 

@@ -1,7 +1,8 @@
 """The guards at work: they see each step before the optimizer takes it, and stop the run that should not go on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.exceptions import StageError
 
@@ -50,6 +51,18 @@ class Watch:
     def end(self, step: int) -> None:
         """Judge the whole run."""
         self._handle(self.guards.end(step), ())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: what the guards remember, and what was warned of."""
+        return {
+            "guards": self.guards.state_dict(),
+            "warned": {name: asdict(each) for name, each in self._warned.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.guards.load_state_dict(state["guards"])
+        self._warned = {name: Warned(**each) for name, each in state["warned"].items()}
 
     def warnings(self) -> list[str]:
         """Return a line for each guard that warned."""

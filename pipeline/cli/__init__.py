@@ -18,6 +18,7 @@ from .augment import augment_errors_command, augment_variants_command
 from .check import inspect_command, validate_command, view_command
 from .evaluate import evaluate_command
 from .learn import monitor_command, train_command
+from .merge import merge_command
 from .prepare import import_command, normalize_command, slice_command
 
 EXAMPLE = """\b
@@ -92,6 +93,7 @@ COMMANDS = (
     validate_command,
     train_command,
     evaluate_command,
+    merge_command,
     monitor_command,
     view_command,
     inspect_command,

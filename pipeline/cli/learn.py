@@ -28,11 +28,14 @@ from .options import finish, on_terminal, seed_option, shared_options, source_pl
     type=click.Choice(["auto", "none"]),
     help="auto: values for the size of the dataset, where --config gives none.  [default: the file's, else none]",
 )
+@click.option(
+    "--resume", is_flag=True, help="Only go on with a stopped run; without it one is started or gone on with."
+)
 @seed_option
 @shared_options
 def train_command(
     *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, supervise: str,
-    max_steps: int | None, show: int | None, dry_run: bool, preset: Literal["auto", "none"] | None,
+    max_steps: int | None, show: int | None, dry_run: bool, preset: Literal["auto", "none"] | None, resume: bool,
     seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Fine-tune a vision-language model on DATASET with LoRA.
@@ -42,10 +45,12 @@ def train_command(
     from train import config as settings
     from train import run as trainer
 
+    if resume and fresh:
+        raise ConfigError("--resume", "found it beside --fresh, expected one of them")
     if show is not None:
-        if out or max_steps or fresh or dry_run or preset:
-            message = "found it beside -o, --max-steps, --fresh, --dry-run or --preset, expected it without them"
-            raise ConfigError("--show", message)
+        if out or max_steps or fresh or resume or dry_run or preset:
+            others = "-o, --max-steps, --resume, --fresh, --dry-run or --preset"
+            raise ConfigError("--show", f"found it beside {others}, expected it without them")
         from pipeline.terminal import coloured
         from train import show as shown
 
@@ -59,13 +64,14 @@ def train_command(
     chosen = settings.load(config_file)
     if preset is not None:
         chosen = replace(chosen, preset=preset)
-    if dry_run and (out or fresh):
-        raise ConfigError("--dry-run", "found it beside -o or --fresh, expected it without them: it writes nothing")
+    if dry_run and (out or fresh or resume):
+        found = "found it beside -o, --fresh or --resume, expected it without them: it writes nothing"
+        raise ConfigError("--dry-run", found)
     if out is None and not dry_run:
         raise ConfigError("-o", "found none, expected a new folder for the run", "or --dry-run, or --show N")
     options = trainer.RunOptions(
         model=model, supervise=supervise, max_steps=max_steps, seed=seed,  # type: ignore[arg-type]  # click chose it
-        fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
+        fresh=fresh, resume=resume, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
     )  # fmt: skip
     place = source_place(dataset)
     report = trainer.run(place, out, chosen, options) if out is not None else trainer.dry(place, chosen, options)

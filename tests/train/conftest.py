@@ -85,6 +85,12 @@ def alternating(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_dataset(tmp_path_factory.mktemp("alternating"), 3, layout="qwen3-vl", val_fraction=0.34)
 
 
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a dataset of 16 samples, 12 of them for training."""
+    return make_dataset(tmp_path_factory.mktemp("small"), 4, val_fraction=0.25)
+
+
 @pytest.fixture(autouse=True)
 def quiet_libraries() -> Iterator[None]:
     """Run every test as the command does: with the training libraries' deprecations silenced."""

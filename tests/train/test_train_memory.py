@@ -259,7 +259,7 @@ def test_the_command_says_it_as_json_too(dataset_folder: Path) -> None:
     assert document["preset"]["kept"]["sft"]["learning_rate"] == 5e-3
     refused = CliRunner().invoke(main, ["train", str(dataset_folder), "--dry-run", "-o", "x"])
     assert refused.exit_code == 2
-    assert "--dry-run: found it beside -o or --fresh" in refused.stderr
+    assert "--dry-run: found it beside -o, --fresh or --resume" in refused.stderr
 
 
 @pytest.mark.parametrize(

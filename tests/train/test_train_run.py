@@ -180,10 +180,10 @@ def test_the_same_command_again_trains_nothing(demo_run: tuple[Path, TrainReport
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
 
 
-def take(out: Path, who: dict[str, Any], *, fresh: bool) -> dict[str, Any] | None:
+def take(out: Path, who: dict[str, Any], **options: bool) -> rundir.Earlier:
     """Take the folder and leave it at once."""
-    with rundir.taken(out, who, fresh=fresh) as stored:
-        return stored
+    with rundir.taken(out, who, **{"fresh": False, **options}) as earlier:
+        return earlier
 
 
 def test_foreign_files_are_safe(tmp_path: Path) -> None:
@@ -197,16 +197,17 @@ def test_foreign_files_are_safe(tmp_path: Path) -> None:
 def test_an_interrupted_run_starts_over(tmp_path: Path) -> None:
     """What a killed run left is taken by the same command, refused to another, cleared by --fresh."""
     mine, other = rundir.identity(seed=1), rundir.identity(seed=2)
-    assert take(tmp_path / "run", mine, fresh=False) is None
+    nothing = rundir.Earlier()
+    assert take(tmp_path / "run", mine, fresh=False) == nothing
     (tmp_path / "run" / "adapter").mkdir()
-    assert take(tmp_path / "run", other, fresh=False) is None  # nothing was trained, so nothing is lost
-    assert take(tmp_path / "run", mine, fresh=False) is None
+    assert take(tmp_path / "run", other, fresh=False) == nothing  # nothing was trained, so nothing is lost
+    assert take(tmp_path / "run", mine, fresh=False) == nothing
     (tmp_path / "run" / "training_log.jsonl").touch()
     with pytest.raises(OutputError, match="another seed"):
         take(tmp_path / "run", other, fresh=False)
-    assert take(tmp_path / "run", mine, fresh=False) is None
+    assert take(tmp_path / "run", mine, fresh=False) == nothing  # no checkpoint yet, so it starts over
     assert not (tmp_path / "run" / "training_log.jsonl").exists()
-    assert take(tmp_path / "run", other, fresh=True) is None
+    assert take(tmp_path / "run", other, fresh=True) == nothing
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
@@ -336,7 +337,7 @@ def test_one_step_is_a_run(dataset_folder: Path, tmp_path: Path, capsys: pytest.
     assert report.losses.eval_final != report.losses.eval_start
     told = [line.rsplit("  ", 1)[0] for line in capsys.readouterr().err.splitlines() if "eval loss" in line]
     assert told == [
-        f"train: step 0  eval loss {report.losses.eval_start:.4f}",
+        f"train: step 0 of 1  eval loss {report.losses.eval_start:.4f}",
         f"train: step 1 of 1  eval loss {report.losses.eval_final:.4f}",
     ]
     assert f"  train loss {report.losses.train_start:.4f}\n" in report.render_text()

@@ -1,0 +1,85 @@
+"""Runs of `gdp train` in processes of their own: forked from one that has the libraries loaded, and killed at will."""
+
+import multiprocessing
+import os
+import socket
+import sys
+from pathlib import Path
+
+from pipeline.exceptions import GdpError
+from train.config import TrainConfig
+from train.run import RunOptions, run
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["train.loop", "peft", "bitsandbytes"])
+
+
+def apart(dataset: Path, out: Path, config: TrainConfig, options: RunOptions, fault: str | None = None) -> int:
+    """Train in another process, which dies at the fault point, and return how it ended, as `subprocess` does."""
+    process = _processes.Process(target=_train, args=(dataset, out, config, options, fault))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def together(
+    count: int,
+    dataset: Path,
+    out: Path,
+    config: TrainConfig,
+    options: RunOptions,
+    *,
+    last: dict[str, str] | None = None,
+    **settings: str,
+) -> list[int]:
+    """Train in so many processes that work together, as a launcher starts them; return how each ended.
+
+    `settings` is the environment of all, `last` that of the last one alone.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count), **settings}
+    ranks = [{**common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+    ranks[-1] |= last or {}
+    started = [
+        _processes.Process(target=_train_as, args=(environment, dataset, out, config, options)) for environment in ranks
+    ]
+    for each in started:
+        each.start()
+    for each in started:
+        each.join()
+    return [int(each.exitcode or 0) for each in started]
+
+
+def _train_as(environment: dict[str, str], dataset: Path, out: Path, config: TrainConfig, options: RunOptions) -> None:
+    os.environ |= environment
+    sys.stderr = (out.parent / f"stderr.{environment['RANK']}").open("w", encoding="utf-8", buffering=1)
+    if environment.get("ACCELERATE_USE_FSDP") == "true":
+        _fsdp_without_gpus()
+    try:
+        run(dataset, out, config, options)
+    except GdpError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+
+
+def _fsdp_without_gpus() -> None:
+    """Let accelerate take this machine for one with GPUs: on a CPU it offers no FSDP, which torch itself has there."""
+    import torch
+    from accelerate import PartialState
+    from accelerate.utils import DistributedType
+
+    os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    torch.distributed.init_process_group("gloo")
+    PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
+
+
+def _train(dataset: Path, out: Path, config: TrainConfig, options: RunOptions, fault: str | None) -> None:
+    multiprocessing.set_start_method(
+        "fork", force=True
+    )  # of worker processes, as in a run that nobody started from here
+    if fault:
+        os.environ |= {"GDP_FAULT": fault, "GDP_FAULT_ONCE": str(out.with_name(f"{fault}.died"))}
+    run(dataset, out, config, options)
