@@ -69,7 +69,23 @@ def _run(folder: Path, dataset: Dataset) -> tuple[str, Path, list[str]]:
     prompts = _plain(dataset.manifest.prompts)
     if result.get("prompts", prompts) != prompts:
         warnings.append("the dataset's prompts are not those that the run was trained with")
+    if _settings(adapter).get("images") == "placeholder":
+        warnings.append("the run was trained with placeholders instead of screenshots; here it is shown the real ones")
     return (str(folder / "base") if result["demo"] else str(result["base"])), adapter, warnings
+
+
+def _settings(adapter: Path) -> dict[str, Any]:
+    """Return `training.sft` of the run that an adapter lies in; nothing where it lies elsewhere."""
+    if not (adapter.parent / RESULT).is_file():
+        return {}
+    found = _json(adapter.parent / RESULT).get("config", {}).get("training", {}).get("sft", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _loading(adapter: Path | None) -> SftConfig:
+    """Return how to load the base: quantised where the adapter was trained on it so, else as a plain model."""
+    found = {} if adapter is None else _settings(adapter)
+    return SftConfig(use_4bit=bool(found.get("use_4bit")), use_8bit=bool(found.get("use_8bit")))
 
 
 def _agree(folder: Path, trained: dict[str, Any], dataset: Dataset) -> None:
@@ -114,7 +130,7 @@ def _answers(
     most = options.max_new_tokens or longest(encoder, items)
     generator = Generator(dataset, encoder, base.processor, batch_size=options.batch_size, max_new_tokens=most)
     progress.say(f"evaluate: {len(items)} samples, answers of at most {most} tokens")
-    model = models.load(base, SftConfig())
+    model = models.load(base, _loading(adapter))
     if adapter is None:
         return [_answer("model", generator, model, items, progress)]
     import peft

@@ -177,6 +177,22 @@ def test_a_run_with_and_without_its_adapter(
     assert model.main.responses == base.responses
 
 
+def test_how_the_base_of_a_run_is_loaded(dataset: Dataset, demo_run: tuple[Path, TrainReport], tmp_path: Path) -> None:
+    """Quantised as the adapter knew it, plain where nothing is known; a run that saw no screenshot is warned of."""
+    from train.evaluate_model import _loading, locate
+
+    folder = tmp_path / "run"
+    shutil.copytree(demo_run[0], folder)
+    assert locate(str(folder), dataset)[2] == []
+    assert not _loading(folder / "adapter").use_4bit
+    result = json.loads((folder / "run.json").read_text())
+    result["config"]["training"]["sft"] |= {"use_4bit": True, "images": "placeholder"}
+    (folder / "run.json").write_text(json.dumps(result))
+    assert _loading(folder / "adapter").use_4bit
+    assert not _loading(None).use_4bit
+    assert "placeholders" in locate(str(folder), dataset)[2][0]
+
+
 def test_predictions_need_no_torch(dataset: Dataset, tmp_path: Path) -> None:
     """Answers made elsewhere are judged where torch is not installed."""
     file = truths(dataset, tmp_path / "answers.jsonl")

@@ -214,6 +214,7 @@ def test_recovery() -> None:
 def test_wilson(counts: tuple[int, int]) -> None:
     """The interval holds the share, lies in [0, 1], and mirrors when successes and failures change places."""
     successes, n = counts
+    assert [round(bound, 4) for bound in wilson(8, 10)] == [0.4902, 0.9433]
     low, high = wilson(successes, n)
     assert 0 <= low <= high <= 1
     assert n == 0 or low <= successes / n <= high
