@@ -130,7 +130,7 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
         contract=manifest.contract,
         image=manifest.image,
         slicing=manifest.slicing,
-        prompts=manifest.prompts,
+        prompts=manifest.prompts if names is None else names.prompts(manifest.prompts),
         base=_whole(facts, config, names),
     )
     if out is not None:

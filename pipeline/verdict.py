@@ -36,7 +36,7 @@ def lines(manifest: Manifest, *, whole: bool) -> Iterator[str]:
         yield f"  flagged   {flagged} of them, kept with a warning"
     if "redacted" in manifest.details:
         hidden = ", ".join(f"{n} {kind}" for kind, n in manifest.details["redacted"].items()) or "nothing found"
-        yield f"  redacted  {hidden}; what screenshots show is as it was"
+        yield f"  redacted  {hidden}; screenshots, ids and file names are as they were"
     found = findings(manifest)
     if not found:
         yield f"  nothing   was found by {len(manifest.config['checks'])} checks"

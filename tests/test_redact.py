@@ -104,3 +104,69 @@ def test_names_do_not_depend_on_the_order_of_shards(secret: Dataset, tmp_path: P
     names = find(secret)
     assert names == find(Dataset.open(secret.path))
     assert list(names.by_kind["email"]) == sorted(names.by_kind["email"])
+
+
+def test_no_two_secrets_have_one_name() -> None:
+    """Not at ten thousand of them, either; and no name is a secret."""
+    for kind, name in NAMES.items():
+        names = [name(number) for number in range(1, 12_000)]
+        assert len(set(names)) == len(names), kind
+        assert not any(spans(f"{each}.") for each in names), kind
+
+
+SENTENCES = ["Call {}.", "Call {}, then wait", "({})", "{}\n", '"{}"', "to:{}", "是{}。"]
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+@pytest.mark.parametrize("secret", [*SECRETS, "415-555-2671", "+86 138 1234 5678"])
+def test_a_secret_is_found_where_a_sentence_ends(secret: str, sentence: str) -> None:
+    """Punctuation hides nothing, and the whole of it is found."""
+    text = sentence.format(secret)
+    assert [text[start:end].rstrip('."，。,)') for start, end, _ in spans(text)] == [secret]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1700000000000", "Order 2023-10-11 12:30:45", "ISBN 9783161484100", "192.168.100.200", "13812345678.png",
+     "git@github.com:org/repo.git", "sk-learn-package-of-models", "Password: ********", "IMG_20240101_123456789.jpg",
+     "1,299,999,999.00", "v1.13812345678", "3f2a9c1e8b7d6f5a4c3b2a1908f7e6d5"],
+)  # fmt: skip
+def test_what_is_no_secret_is_left(text: str) -> None:
+    """Times, order numbers, prices, hashes, names of files, masked fields."""
+    assert spans(text) == []
+
+
+def test_one_secret_in_several_notations_has_one_name(tmp_path: Path) -> None:
+    """What the goal says is what the trained action types: otherwise the model would learn to invent it."""
+    goal = "Log in as Ann.Miller@corp.io (password: tulip), call 139 1234 5678 or +49 30 1234567"
+    document = build.trajectory("t", 6, goal=goal)
+    texts = ["ann.miller@corp.io", "tulip", "13912345678", "+49301234567"]
+    for step, text in zip(document["steps"], texts, strict=False):
+        step["actions"] = [{"type": "type", "text": text, "src": f'type(text="{text}")'}]
+        step["text"] = {"thought": f"The field is empty, so I type {text}.", "instruction": f'Type "{text}"'}
+    build.write(tmp_path / "in", document)
+    build.write(tmp_path / "in", build.trajectory("u", 2, goal="Plant a tulip", first_screen=20))
+    build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0)
+    build.validated(tmp_path / "d", tmp_path / "clean", redact=True)
+    clean = Dataset.open(tmp_path / "clean")
+    samples = list(clean.samples())
+    assert {each.goal for each in samples if each.trajectory_id == "u"} == {"Plant a tulip"}, "another's word"
+    last = next(each for each in reversed(samples) if each.trajectory_id == "t")
+    typed = [turn.actions[0].text for turn in last.turns[:4]]
+    assert last.goal == f"Log in as {typed[0]} (password: {typed[1]}), call {typed[2]} or {typed[3]}"
+    for row in build.rows(clean, "steps") + build.rows(clean, "samples"):
+        if row["trajectory_id"] == "t":
+            assert not any(text in repr(row) for text in ("iller", "tulip", "12345678", "1234567"))
+    again = build.validated(tmp_path / "clean")
+    assert again.manifest.rejected.keys() <= build.validated(tmp_path / "d").manifest.rejected.keys()
+
+
+def test_prompts_of_the_dataset_keep_no_secret(tmp_path: Path) -> None:
+    """They stand in the manifest and in every sample."""
+    (tmp_path / "system.txt").write_text("You work for ann.miller@corp.io.", encoding="utf-8")
+    build.corpus(tmp_path / "in", 2)
+    command = ("slice", tmp_path / "in", "-o", tmp_path / "d", "--system-prompt", tmp_path / "system.txt", "-q")
+    assert build.gdp(*command).returncode == 0
+    build.validated(tmp_path / "d", tmp_path / "clean", redact=True)
+    assert "ann.miller" not in everything(tmp_path / "clean")
+    assert build.validated(tmp_path / "clean").findings == 0
