@@ -57,15 +57,36 @@ class Alike:
 
     def seen(self) -> dict[tuple[str, int], str]:
         """Return, by val step, one of train with the same action on a screen that looks alike, for a similar goal."""
-        found: dict[tuple[str, int], str] = {}
+        near, found = self._similar_goals(), {}
         for key, decisions in self._sides["val"].items():
-            candidates = self._sides["train"].get(key, [])[:MOST]
+            by_goal: dict[frozenset[str], list[_Decision]] = defaultdict(list)
+            for train in self._sides["train"].get(key, ()):
+                by_goal[train.words].append(train)
             for val in decisions:
-                for train in candidates:
-                    if similar(val.words, train.words) and distance(val.phash, train.phash) <= PHASH_BITS:
-                        found[(val.name, val.index)] = f"step {train.index} of {train.name!r}"
-                        break
+                candidates = [train for words in near[val.words] for train in by_goal.get(words, ())[:MOST]]
+                alike = [each for each in candidates if distance(val.phash, each.phash) <= PHASH_BITS]
+                if alike:  # the first by name: sets have no order
+                    train = min(alike, key=lambda each: (each.name, each.index))
+                    found[(val.name, val.index)] = f"step {train.index} of {train.name!r}"
         return found
+
+    def _similar_goals(self) -> dict[frozenset[str], list[frozenset[str]]]:
+        """Return, by the words of each val goal, those of the train goals that are similar.
+
+        Such a goal has one of any few words of the other, more than it may lack: the rarest are looked up.
+        """
+        goals = {side: {each.words for of in self._sides[side].values() for each in of} for side in ("train", "val")}
+        holding: dict[str, set[frozenset[str]]] = defaultdict(set)
+        for words in goals["train"]:
+            for word in words:
+                holding[word].add(words)
+        near = {}
+        for words in goals["val"]:
+            rarest = sorted(words, key=lambda word: (len(holding.get(word, ())), word))
+            few = rarest[: int((1 - SIMILAR) * len(words) + 1e-9) + 1]
+            near[words] = [other for other in set().union(*(holding.get(word, ()) for word in few))
+                           if similar(words, other)]  # fmt: skip
+        return near
 
     def near_duplicates(self, known: dict[str, str]) -> dict[str, str]:
         """Return, by trajectory not `known`, an earlier one with the same actions on screens that look alike."""

@@ -32,7 +32,7 @@ from .check import Context, Finding
 _REASON = re.compile(
     r"\b(?:so|because|since|to|need|needs|want|must|should|therefore|thus|hence|next|then|first|before|after|now|let's"
     r"|still|already|is (?:what|where|the one)|done|finished|complete[ds]?|will|can|goal|task|looking|find|check)\b"
-    r"|因为|所以|因此|需要|为了|应该|先|再|接下来|然后|现在|已经|还|完成|任务|目标|要|就|以便|从而|可以|想",
+    r"|因为|由于|所以|因此|需要|无需|应当|必须|为了|应该|先|再|接下来|然后|现在|已经|还|完成|任务|目标|要|就|以便|从而|可以|想",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"“([^”]{1,80})”|\"([^\"]{1,80})\"|「([^」]{1,80})」|'([^']{2,80})'(?!\w)")
