@@ -56,8 +56,10 @@ class SftConfig:
     save_steps: float | None = None
     logging_steps: int = 5
     save_total_limit: int = 2
-    dataloader_num_workers: int = 0
     report_to: tuple[str, ...] = ()
+    dataloader_num_workers: int | None = None
+    cache_vision: Literal["none", "memory", "disk"] = "none"
+    cache_quota_gb: float = 16.0
 
 
 @dataclass(frozen=True, slots=True)

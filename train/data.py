@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,10 +43,11 @@ class Example:
 
     sample_id: str
     encoded: Encoded
-    pictures: list[Image.Image]
+    pictures: Sequence[Image.Image | None]
+    """None where the features of one are at hand, so that nobody needs its pixels."""
     image_tokens: list[int]
-    hashes: tuple[str, ...] = ()
-    """The SHA-256 of each picture."""
+    refs: tuple[ImageRef, ...] = ()
+    """Of each picture."""
 
 
 class Encoder:
@@ -80,6 +81,8 @@ class Examples(torch.utils.data.Dataset[Example]):
         self._source = source
         self._encoder = encoder
         self.items = items
+        self.at_hand: Container[str] = ()
+        """Hashes of pictures that need not be decoded."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -91,13 +94,16 @@ class Examples(torch.utils.data.Dataset[Example]):
         """Return the examples of a batch; torch asks for this where there is one. Each picture is decoded once."""
         items = [self.items[index] for index in indices]
         refs = {ref.sha256: ref for item in items for ref in item.images}
-        pictures = {key: decode(self._source, ref) for key, ref in refs.items()}
-        return [self._example(item, [pictures[ref.sha256] for ref in item.images]) for item in items]
+        pictures = {key: decode(self._source, ref) for key, ref in refs.items() if key not in self.at_hand}
+        return [self._example(item, [pictures.get(ref.sha256) for ref in item.images]) for item in items]
 
-    def _example(self, item: Item, pictures: list[Image.Image]) -> Example:
+    def _example(self, item: Item, pictures: list[Image.Image | None]) -> Example:
         tokens = item.tokens or Packed.of(*self._encoder.tokens(item))
-        hashes = tuple(ref.sha256 for ref in item.images)
-        return Example(item.sample_id, tokens.unpacked(), pictures, list(tokens.image_tokens), hashes)
+        return Example(item.sample_id, tokens.unpacked(), pictures, list(tokens.image_tokens), item.images)
+
+    def picture(self, ref: ImageRef) -> Image.Image:
+        """Return a picture, whether it is at hand or not."""
+        return decode(self._source, ref)
 
     @property
     def lengths(self) -> list[int]:
@@ -181,14 +187,28 @@ class Collator:
         pictures = [picture for example in examples for picture in example.pictures]
         counts = [count for example in examples for count in example.image_tokens]
         if isinstance(self._frame, Template):
-            each = [example.pictures for example in examples]
+            each = [[picture for picture in example.pictures if picture] for example in examples]
             return frames.seen(self._frame, each, [example.image_tokens for example in examples])
         if not self._once:
-            return self._patches(pictures, counts)
-        shown = Pictures.of(key for example in examples for key in example.hashes)
-        seen = self._patches([pictures[place] for place in shown.first], [counts[place] for place in shown.first])
-        grids = seen["image_grid_thw"][list(shown.shown)]
-        return {"pixel_values": seen["pixel_values"], "image_grid_thw": grids, "pictures": shown}
+            return self.patches(pictures, counts)
+        refs = [ref for example in examples for ref in example.refs]
+        at_hand = frozenset(ref.sha256 for ref, picture in zip(refs, pictures, strict=True) if picture is None)
+        shown = Pictures.of((ref.sha256 for ref in refs), at_hand)
+        first = [shown.first[place] for place in shown.made]
+        grids = torch.tensor([self._grid(ref) for ref in refs])
+        made = torch.empty(0, self._numbers)
+        if first:
+            seen = self.patches([pictures[place] for place in first], [counts[place] for place in first])
+            made = seen["pixel_values"]
+        return {"pixel_values": made, "image_grid_thw": grids, "pictures": shown}
+
+    def _grid(self, ref: ImageRef) -> tuple[int, int, int]:
+        return 1, ref.height // self._pictures.patch_size, ref.width // self._pictures.patch_size
+
+    @property
+    def _numbers(self) -> int:
+        """How many numbers a patch has."""
+        return int(3 * self._pictures.temporal_patch_size * self._pictures.patch_size**2)
 
     def _check_pads(self, examples: Sequence[Example]) -> None:
         """Raise StageError, naming the sample, unless it holds as many image tokens as its pictures have features."""
@@ -198,7 +218,8 @@ class Collator:
                 message = f"its tokens hold {found} image tokens, its pictures {expected}"
                 raise StageError(example.sample_id, message)
 
-    def _patches(self, pictures: list[Image.Image], expected: list[int]) -> dict[str, torch.Tensor]:
+    def patches(self, pictures: Sequence[Image.Image | None], expected: list[int]) -> dict[str, torch.Tensor]:
+        """Return pixel_values and image_grid_thw of pictures; raises StageError for other counts than expected."""
         # `image_tokens` proved that resizing would change nothing, so it is left out: stored pixels are seen pixels.
         patches = self._pictures(images=pictures, do_resize=False, return_tensors="pt")
         grids = patches["image_grid_thw"]

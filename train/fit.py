@@ -24,6 +24,7 @@ from . import (
     rundir,
     trainer,
     verify,
+    vision,
 )
 from .config import TrainConfig
 from .data import Collator, Examples
@@ -36,7 +37,6 @@ from .resume import Interrupted
 from .run import RunOptions
 from .source import Source
 from .stopping import Stop
-from .tower import Tower
 from .watch import GuardStopError, Watch
 
 
@@ -73,14 +73,16 @@ def fit(
     stop = Stop(progress.say)
     try:
         with stop.listening():
-            steps = _train(adapted, arguments, examples, out, config, plan, log, watch, stop, checkpoint, examination)
+            steps = _train(
+                adapted, arguments, examples, out, config, plan, log, watch, stop, checkpoint, examination, progress
+            )
     except Interrupted:
         raise KeyboardInterrupt from None  # before the first step
     finally:
         progress.clear()
         log.close()
     adapt.settle(adapted)
-    batch = Collator(plan.base.processor, plan.encoder.frame)([examples[1][0]])
+    batch = Collator(plan.base.processor, plan.encoder.frame)([Examples(dataset, plan.encoder, plan.val[:1])[0]])
     weights, seen = adapter.weights(adapted), verify.look(adapted, batch)  # of parts, where there are several processes
     if not processes.first():
         return {}
@@ -109,6 +111,7 @@ def _train(
     stop: Stop,
     checkpoint: Path | None,
     examination: Examination | None,
+    progress: Progress,
 ) -> int:
     """Evaluate once, then train, from the checkpoint if there is one; the model holds the best weights afterwards.
 
@@ -116,8 +119,7 @@ def _train(
     GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
     """
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / rundir.TENSORBOARD))  # else in `checkpoints`, which goes
-    tower = Tower.of(adapted)
-    collator = Collator(plan.base.processor, plan.encoder.frame, once=tower is not None and tower.by_grid)
+    tower, collator = vision.prepare(adapted, plan, examples, config.sft, out, progress)
     save_steps = config.sft.eval_steps if config.sft.save_steps is None else config.sft.save_steps
     runner = trainer.make(
         adapted,

@@ -79,7 +79,7 @@ def probe(base: models.Base, contract: Contract) -> dict[str, Any]:
     answer = Message("assistant", (Part("text", text="Tap the first of the buttons."),), 1.0)
     encoder = Encoder(base.processor, contract, base.name)
     encoded, counts = encoder.tokens(Item("probe", (question, answer), (ref,)))
-    example = Example("probe", encoded, [Image.fromarray(noise)], counts, (ref.sha256,))
+    example = Example("probe", encoded, [Image.fromarray(noise)], counts, (ref,))
     return Collator(base.processor, encoder.frame)([example])
 
 

@@ -32,11 +32,14 @@ TENSORBOARD = "tensorboard"
 ANSWERS, PICTURES = "generations.jsonl", "generations"
 """What the model said at each evaluation, as text and as pictures."""
 
+FEATURES = "vision_cache"
+"""What `cache_vision: disk` keeps while the run lasts."""
+
 FILES = (RESULT, MARKER, LOCK, LOG, "loss.png", ANSWERS)
-FOLDERS = ("adapter", "base", checkpoints.FOLDER, "last_good", PICTURES, TENSORBOARD)
+FOLDERS = ("adapter", "base", checkpoints.FOLDER, "last_good", PICTURES, TENSORBOARD, FEATURES)
 OURS = (*FILES, *FOLDERS)
 
-GROWING = (LOG, ANSWERS, PICTURES, TENSORBOARD, checkpoints.FOLDER)
+GROWING = (LOG, ANSWERS, PICTURES, TENSORBOARD, FEATURES, checkpoints.FOLDER)
 """What a run adds to while it trains, and goes on with."""
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
@@ -147,7 +150,8 @@ def finish(out: Path, result: dict[str, Any]) -> None:
 
 
 def _tidy(out: Path) -> None:
-    shutil.rmtree(out / checkpoints.FOLDER, ignore_errors=True)
+    for folder in (checkpoints.FOLDER, FEATURES):
+        shutil.rmtree(out / folder, ignore_errors=True)
     (out / MARKER).unlink(missing_ok=True)
 
 

@@ -5,10 +5,10 @@ model (DDP, checkpointing, PEFT) see nothing of it, and everything else that cal
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -20,6 +20,20 @@ LANGUAGE = ("language_model", "text_model")
 """What transformers calls the half of a vision-language model that reads text."""
 
 
+class Store(Protocol):
+    """Where features [levels, tokens, hidden size] of pictures are kept; see `features`."""
+
+    def get(self, key: str) -> torch.Tensor | None:
+        """Return those of a picture, None where there are none."""
+
+    def put(self, key: str, features: torch.Tensor) -> None:
+        """Keep those of a picture, or not."""
+
+
+Remake = Callable[[str], torch.Tensor]
+"""Gives the patches of a picture by its hash, for one whose kept features turn out to be lost."""
+
+
 class Tower:
     """The frozen vision half of a model, projector included."""
 
@@ -28,6 +42,8 @@ class Tower:
         self._inner = _inner(model)
         self._original = self._inner.get_image_features
         self._pictures: Pictures | None = None
+        self._store: Store | None = None
+        self._remake: Remake | None = None
         self._inner.get_image_features = self._features
         self.by_grid = "image_grid_thw" in inspect.signature(self._original).parameters
         """Whether pictures of all sizes come as one list of patches; only then a batch may leave some out."""
@@ -37,6 +53,10 @@ class Tower:
         """Return the tower of a model, None where something of it learns or the model is built another way."""
         inner = _inner(model)
         return None if inner is None or learns(model) else cls(model)
+
+    def keep_in(self, store: Store, remake: Remake) -> None:
+        """Keep features in a store from now on, and take them from there."""
+        self._store, self._remake = store, remake
 
     @contextmanager
     def showing(self, pictures: Pictures | None) -> Iterator[None]:
@@ -52,17 +72,42 @@ class Tower:
         """Return what `get_image_features` returns, of every picture that the batch shows."""
         if image_grid_thw is not None:
             options["image_grid_thw"] = image_grid_thw
-        pictures = self._pictures
-        if pictures is None:
+        if self._pictures is None:
             return self._original(pixel_values, **options)
-        options["image_grid_thw"] = image_grid_thw[[pictures.first[place] for place in pictures.made]]
-        made = _levels(self._original(pixel_values, **options))
-        levels = [[level[place] for place in pictures.shown] for level in made]
+        different = self._different(self._pictures, pixel_values, options)
+        shown = [different[place] for place in self._pictures.shown]
+        levels = [tuple(picture[level] for picture in shown) for level in range(len(shown[0]))]
         return SimpleNamespace(pooler_output=levels[0], deepstack_features=levels[1:])
 
+    def _different(self, pictures: Pictures, pixels: Any, options: dict[str, Any]) -> list[Any]:
+        """Return the features of each different picture of the batch, level by level."""
+        grids = options.pop("image_grid_thw")[list(pictures.first)]
+        kept: dict[int, Any] = {}
+        if self._store is not None:
+            kept = {place: self._store.get(key) for place, key in enumerate(pictures.keys)}
+            kept = {place: features.to(pixels.device) for place, features in kept.items() if features is not None}
+        # A picture may have been kept since a worker made its patches, and one may be lost that none were made of.
+        patches = dict(zip(pictures.made, pixels.split(grids[list(pictures.made)].prod(-1).tolist()), strict=True))
+        lost = [place for place in range(len(pictures.keys)) if place not in kept and place not in patches]
+        for place in lost:
+            patches[place] = self._made_again(pictures.keys[place]).to(pixels)
+        wanted = [place for place in patches if place not in kept]
+        if wanted:
+            pixels = torch.cat([patches[place] for place in wanted]) if wanted != list(pictures.made) else pixels
+            made = _by_picture(self._original(pixels, image_grid_thw=grids[wanted], **options))
+            kept.update(zip(wanted, made, strict=True))
+            for place in wanted if self._store is not None else ():
+                self._store.put(pictures.keys[place], torch.stack(kept[place]))  # type: ignore[union-attr]
+        return [kept[place] for place in range(len(pictures.keys))]
 
-def _levels(features: Any) -> list[tuple[torch.Tensor, ...]]:
-    """Return the features of each picture [tokens, hidden size], at the end of the tower, then at each DeepStack level.
+    def _made_again(self, key: str) -> torch.Tensor:
+        if self._remake is None:
+            raise StageError("vision tower", f"the batch holds no patches of picture {key[:12]}, expected them")
+        return self._remake(key)
+
+
+def _by_picture(features: Any) -> list[tuple[torch.Tensor, ...]]:
+    """Return for each picture its features [tokens, hidden size] at the tower's end and at each DeepStack level.
 
     Raises StageError where a family gives something else.
     """
@@ -70,7 +115,7 @@ def _levels(features: Any) -> list[tuple[torch.Tensor, ...]]:
     if not isinstance(last, tuple | list):
         message = f"the tower answers with a {type(last).__name__}, expected the features of each picture"
         raise StageError("vision tower", message)
-    return [tuple(last), *(tuple(level) for level in getattr(features, "deepstack_features", None) or ())]
+    return list(zip(last, *(getattr(features, "deepstack_features", None) or ()), strict=True))
 
 
 def learns(model: Any) -> bool:

@@ -24,6 +24,7 @@ from .parts import Part
 from .resume import ResumableTrainer
 from .tokens import IGNORED
 from .tower import Tower
+from .vision import workers
 from .watch import Watch
 
 
@@ -245,7 +246,8 @@ def arguments(
         load_best_model_at_end=True,
         metric_for_best_model=config.eval.key,
         greater_is_better=config.eval.greater_is_better,
-        dataloader_num_workers=sft.dataloader_num_workers,
+        dataloader_num_workers=workers(sft),
+        dataloader_persistent_workers=workers(sft) > 0,
         dataloader_pin_memory=torch.cuda.is_available(),
         remove_unused_columns=False,
         disable_tqdm=True,

@@ -421,14 +421,14 @@ def test_a_missing_screenshot_size_is_noticed(dataset: Dataset, tmp_path: Path) 
     [
         {"use_4bit": True, "optim": "paged_adamw_8bit", "gradient_checkpointing": True},
         {"precision": "bf16", "gradient_accumulation_steps": 2, "max_grad_norm": 0.0, "warmup_ratio": 0.5},
-        {"optim": "adafactor", "dataloader_num_workers": 1, "eval_steps": 5.0},
+        {"optim": "adafactor", "dataloader_num_workers": 1, "cache_vision": "disk", "eval_steps": 5.0},
     ],
     ids=["4-bit", "bf16", "workers"],
 )
 def test_other_settings_run_to_the_end(
     dataset_folder: Path, demo_run: tuple[Path, TrainReport], tmp_path: Path, sft: dict[str, Any]
 ) -> None:
-    """4-bit with a paged optimizer, bf16 with accumulation, worker processes: trained, saved, verified, on a CPU."""
+    """4-bit with a paged optimizer, bf16 with accumulation, workers and kept features: trained, saved, verified."""
     config = TrainConfig(replace(DEMO.sft, **sft), LoraConfig(use_rslora=True))
     options = replace(SHORT, model=str(demo_run[0] / "base"))
     report = run(dataset_folder, tmp_path / "run", config, options)

@@ -28,7 +28,7 @@ def adapted(base: Any) -> Any:
 def windows(examples: Any) -> list[Any]:
     """Return neighbours of one trajectory: four windows that show nine pictures, four of them different."""
     chosen = examples.__getitems__([0, 1, 2, 3])
-    assert len({key for each in chosen for key in each.hashes}) < sum(len(each.hashes) for each in chosen)
+    assert len({ref.sha256 for each in chosen for ref in each.refs}) < sum(len(each.refs) for each in chosen)
     return chosen
 
 
@@ -55,7 +55,7 @@ def test_each_picture_once_gives_the_same_losses_and_gradients(base: Any, exampl
             losses, _ = token_losses(made, batch)
         losses.sum().backward()
         results.append((losses.detach(), {name: p.grad for name, p in made.named_parameters() if p.requires_grad}))
-        pictures = [key for each in windows(examples) for key in each.hashes]
+        pictures = [ref.sha256 for each in windows(examples) for ref in each.refs]
         assert seen == [(len(set(pictures)) if once else len(pictures), False)]
     assert torch.allclose(results[0][0], results[1][0], atol=1e-5)
     for name, gradient in results[0][1].items():
