@@ -5,7 +5,11 @@ import sys
 
 GREEN, RED, GREY, BOLD, RESET = "\x1b[32m", "\x1b[31m", "\x1b[90m", "\x1b[1m", "\x1b[0m"
 
-CONTROL_CHARACTERS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {
+DIRECTIONS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Marks that turn the order of what stands after them (Unicode UAX #9), spelled out: an id could look like another."""
+CONTROL_CHARACTERS: dict[int, int | str] = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"},
+    **DIRECTIONS,
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0x2426),
 }

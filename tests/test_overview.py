@@ -16,7 +16,9 @@ from pages import recordings
 from pipeline.dataset import Dataset
 from pipeline.overview import charts, drift
 from pipeline.overview.measure import Measures, measure, words
+from pipeline.overview.refused import Gallery
 from pipeline.records import Sample
+from pipeline.terminal import safe
 from pipeline.verdict import lines
 
 
@@ -235,3 +237,37 @@ def test_a_shorter_report_leaves_nothing_of_a_longer_one(dataset: Dataset, tmp_p
         done = build.gdp("validate", dataset.path, "--report", tmp_path / folder, "-q", "--select", "goal")
         assert done.returncode == 0
     assert build.tree(tmp_path / "report") == build.tree(tmp_path / "fresh")
+
+
+def test_what_few_samples_have_moves_little(dataset: Dataset) -> None:
+    """One flag on one sample is not another distribution of flags: the samples without are counted, too."""
+    own = measure(dataset)
+    flagged = replace(own, counts={**own.counts, "flag": {"border": 1}})
+    moved = drift.compare(dataset, dataset, flagged, own)
+    assert moved.distances["flag"] == pytest.approx(1 / own.samples, abs=1e-4)
+    assert not moved.moved
+
+
+@given(st.dictionaries(st.text("ab", min_size=1), st.integers(0, 10**9), max_size=20), st.booleans())
+def test_bars_and_their_numbers_fit_in_the_plot(counts: dict[str, int], beside: bool) -> None:
+    """Nothing is cut off at the right."""
+    drawn = charts.bars(counts, beside=dict(counts) if beside else None)
+    for x, value in re.findall(r'<text x="([\d.]+)" y="\d+" class="value">([^<]*)</text>', drawn):
+        assert float(x) + charts.CHARACTER * len(value) <= charts.WIDTH
+
+
+def test_the_order_of_a_text_cannot_be_turned() -> None:
+    """A mark for right-to-left in an id would let it look like another."""
+    assert charts.escaped("a\u202e<b>\u2069") == "a\\u202e&lt;b&gt;\\u2069"
+    assert safe("a\u202eb") == "a\\u202eb"
+
+
+def test_a_step_that_slice_refused_is_shown_with_its_action(tmp_path: Path) -> None:
+    """Where it would have landed is what makes the reason plain."""
+    document = build.trajectory("t", 3)
+    document["steps"][1]["label"] = {"role": "error"}
+    build.write(tmp_path / "in", document)
+    sliced = build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0)
+    (row,) = [each for each in Gallery(sliced).rows() if each.scope == "sample"]
+    assert row.image is not None
+    assert [each["shape"] for each in row.shapes] == ["box", "point"]

@@ -1,14 +1,18 @@
 """Plots as SVG text: coloured by the page's variables, so that they are right on light and on dark; texts escaped."""
 
+import html
 import math
 from collections.abc import Sequence
-from html import escape
 
 from msgspec import Struct
+
+from pipeline.terminal import DIRECTIONS
 
 WIDTH = 440
 BAR = 22
 LABEL = 140
+CHARACTER = 7.5
+"""Width of a digit of 12 px in a wide typeface, with some room."""
 LONGEST = 20
 """Characters of a label."""
 PLOT_HEIGHT = 120
@@ -35,20 +39,23 @@ def bars(counts: dict[str, int], *, beside: dict[str, int] | None = None, most: 
                      sum((beside or {}).get(name, 0) for name in rest)))  # fmt: skip
     total, total_beside = max(sum(counts.values()), 1), max(sum((beside or {}).values()), 1)
     longest = max([count / total for _, count, _ in rows] + [other / total_beside for *_, other in rows] + [1e-9])
-    room = WIDTH - LABEL - 115
+    values = [
+        f"{count:,} ({count / total:.0%})" + (f" / {other / total_beside:.0%}" if beside is not None else "")
+        for _, count, other in rows
+    ]
+    room = WIDTH - LABEL - 10 - CHARACTER * max(map(len, values), default=0)
     parts = []
-    for number, (name, count, other) in enumerate(rows):
+    for number, ((name, count, other), value) in enumerate(zip(rows, values, strict=True)):
         y, share = number * BAR, count / total
-        value = f"{count:,} ({share:.0%})" + (f" / {other / total_beside:.0%}" if beside is not None else "")
         parts.append(f'<text x="{LABEL - 8}" y="{y + 15}" class="label end">{_label(name)}</text>')
         height = 7 if beside is not None else 14
         width = _n(room * share / longest)
         parts.append(f'<rect x="{LABEL}" y="{y + 3}" width="{width}" height="{height}" class="bar">'
-                     f"<title>{escape(name)}: {count:,}, {share:.1%}</title></rect>")  # fmt: skip
+                     f"<title>{escaped(name)}: {count:,}, {share:.1%}</title></rect>")  # fmt: skip
         if beside is not None:
             width = _n(room * other / total_beside / longest)
             parts.append(f'<rect x="{LABEL}" y="{y + 11}" width="{width}" height="7" class="other">'
-                         f"<title>{escape(name)}: {other:,} in the other dataset</title></rect>")  # fmt: skip
+                         f"<title>{escaped(name)}: {other:,} in the other dataset</title></rect>")  # fmt: skip
         end = LABEL + room * max(share, other / total_beside if beside is not None else 0) / longest
         parts.append(f'<text x="{_n(end + 6)}" y="{y + 15}" class="value">{value}</text>')
     return _svg(WIDTH, max(len(rows), 1) * BAR, parts)
@@ -127,9 +134,14 @@ def funnel(stages: Sequence[tuple[str, int]]) -> str:
         parts.append(f'<text x="{LABEL - 8}" y="{y + 16}" class="label end">{_label(name)}</text>')
         left = _n(LABEL + (room - width) / 2)
         parts.append(f'<rect x="{left}" y="{y + 2}" width="{_n(width)}" height="20" class="bar">'
-                     f"<title>{escape(name)}: {count:,}</title></rect>")  # fmt: skip
+                     f"<title>{escaped(name)}: {count:,}</title></rect>")  # fmt: skip
         parts.append(f'<text x="{LABEL + room + 8}" y="{y + 16}" class="value">{count:,}</text>')
     return _svg(WIDTH, len(stages) * (BAR + 4), parts)
+
+
+def escaped(text: str) -> str:
+    """Return the text for a page: nothing in it is markup, and nothing turns the order of what stands after it."""
+    return html.escape(text.translate(DIRECTIONS))
 
 
 def _step(wanted: float) -> int:
@@ -145,7 +157,7 @@ def _range(of: Bin) -> str:
 
 
 def _label(name: str) -> str:
-    return escape(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
+    return escaped(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
 
 
 def _n(value: float) -> str:

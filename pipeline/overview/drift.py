@@ -35,14 +35,16 @@ def compare(own: Dataset, other: Dataset, mine: Measures, theirs: Measures) -> D
     """Return how `own` differs from `other`."""
     distances, moved = {}, {}
     for name in COUNTED:
-        distances[name] = total_variation(mine.counts[name], theirs.counts[name])
+        now, before = (_of_all(each, name) for each in (mine, theirs))
+        distances[name] = total_variation(now, before)
         if distances[name] >= MUCH:
-            moved[name] = _most_moved(mine.counts[name], theirs.counts[name])
+            moved[name] = _most_moved(now, before)
     for name in MEASURED:
         distances[name] = kolmogorov(mine.values[name], theirs.values[name])
         if distances[name] >= MUCH:
-            before, now = median(theirs.values[name]), median(mine.values[name])
-            moved[name] = f"median {before:g} there, {now:g} here" if before is not None and now is not None else "none"
+            ends = (median(theirs.values[name]), median(mine.values[name]))
+            told = ["none" if each is None else f"median {each:g}" for each in ends]
+            moved[name] = f"{told[0]} there, {told[1]} here"
     settings = dict(_settings(own.manifest, other.manifest))
     return Drift(settings, _samples(own, other), {n: round(d, 4) for n, d in distances.items()}, moved)
 
@@ -69,6 +71,14 @@ def median(values: Sequence[int]) -> float | None:
         return None
     ordered, half = sorted(values), len(values) // 2
     return float(ordered[half]) if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def _of_all(measures: Measures, name: str) -> dict[str, int]:
+    """Return the counts of what only some samples have together with the samples that do not."""
+    counts = measures.counts[name]
+    if name not in {"error_kind", "flag"}:
+        return counts
+    return {**counts, "none": max(measures.samples - sum(counts.values()), 0)}
 
 
 def _most_moved(mine: dict[str, int], theirs: dict[str, int]) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -14,6 +13,7 @@ from pipeline.records import ImageRef
 from pipeline.verdict import findings
 
 from . import charts
+from .charts import escaped
 from .drift import Drift, median
 from .measure import COUNTED, MEASURED, Measures
 from .refused import Refused
@@ -56,9 +56,9 @@ def report(content: Content, picture: Address) -> str:
     """Return `report.html`; `picture` gives data URIs, so that the file stands alone."""
     manifest = content.manifest
     body = [
-        f"<h1>{escape(content.path)}</h1>",
-        f'<p class="soft">stage {escape(manifest.stage)}, layout {escape(manifest.contract.layout)}, '
-        f"gdp {escape(manifest.version)}, fingerprint <code>{manifest.fingerprint[:16]}</code></p>",
+        f"<h1>{escaped(content.path)}</h1>",
+        f'<p class="soft">stage {escaped(manifest.stage)}, layout {escaped(manifest.contract.layout)}, '
+        f"gdp {escaped(manifest.version)}, fingerprint <code>{manifest.fingerprint[:16]}</code></p>",
         '<nav><a href="#findings">Findings</a><a href="#funnel">In and out</a><a href="#content">Content</a>'
         '<a href="#clicks">Clicks</a><a href="#refused">Refused</a>'
         + ('<a href="#against">Against</a>' if content.drift else "")
@@ -100,7 +100,7 @@ def _html(title: str, body: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
+        f"<title>{escaped(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
     )
 
 
@@ -112,7 +112,7 @@ def _tiles(content: Content) -> str:
     if measures.unreadable:
         facts.append(("unreadable rows among them", measures.unreadable))
     facts += [("refused here", flow.rejected), ("kept with a warning", manifest.details.get("flagged", 0))]
-    items = "".join(f"<li><b>{count:,}</b>{escape(name)}</li>" for name, count in facts)
+    items = "".join(f"<li><b>{count:,}</b>{escaped(name)}</li>" for name, count in facts)
     return f'<ul class="tiles">{items}</ul>'
 
 
@@ -135,16 +135,18 @@ def _number(count: int, noun: str) -> str:
 def _findings(manifest: Manifest) -> str:
     rows = []
     for level, name, times, examples in findings(manifest):
-        listed = "".join(f"<li>{escape(each)}</li>" for each in examples)
-        meaning = escape(CHECKS[name].meaning) if name in CHECKS else ""
+        listed = "".join(f"<li>{escaped(each)}</li>" for each in examples)
+        meaning = escaped(CHECKS[name].meaning) if name in CHECKS else ""
         more = f"<details><summary>examples</summary><ul>{listed}</ul></details>" if examples else ""
         rows.append(
-            f'<tr><td><span class="level {level}">{level}</span></td><td><code>{escape(name)}</code></td>'
+            f'<tr><td><span class="level {level}">{level}</span></td><td><code>{escaped(name)}</code></td>'
             f'<td class="number">{times:,}</td><td>{meaning}{more}</td></tr>'
         )
     head = '<tr><th>severity</th><th>check</th><th class="number">times</th><th>what should hold</th></tr>'
-    table = f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>' if rows else "<p>None.</p>"
-    silent = ", ".join(f"<code>{escape(name)}</code>" for name in manifest.config.get("checks", {})
+    table = (
+        f'<div class="scroll"><table class="findings">{head}{"".join(rows)}</table></div>' if rows else "<p>None.</p>"
+    )
+    silent = ", ".join(f"<code>{escaped(name)}</code>" for name in manifest.config.get("checks", {})
                        if name not in {found[1] for found in findings(manifest)})  # fmt: skip
     quiet = f"<details><summary>checks that found nothing</summary><p>{silent}</p></details>" if silent else ""
     return f'<h2 id="findings">Findings</h2>{table}{quiet}'
@@ -179,13 +181,13 @@ def _content(content: Content) -> str:
 
 
 def _figure(name: str, meaning: str, drawn: str) -> str:
-    return f"<figure><figcaption><b>{TITLES[name]}</b>{escape(meaning)}</figcaption>{drawn}</figure>"
+    return f"<figure><figcaption><b>{TITLES[name]}</b>{escaped(meaning)}</figcaption>{drawn}</figure>"
 
 
 def _maps(content: Content) -> str:
     apps = sorted(content.measures.clicks.items(), key=lambda each: (-sum(map(sum, each[1])), each[0]))
     figures = "".join(
-        f"<figure><figcaption><b>{escape(app)}</b>{sum(map(sum, cells)):,} points</figcaption>"
+        f"<figure><figcaption><b>{escaped(app)}</b>{sum(map(sum, cells)):,} points</figcaption>"
         f"{charts.heat(cells, content.aspect)}</figure>"
         for app, cells in apps[:MAPS]
     )
@@ -199,14 +201,14 @@ def _against(content: Content) -> str:
         return ""
     samples = ", ".join(f"{count:,} {what}" for what, count in drift.samples.items())
     settings = "".join(
-        f"<tr><td><code>{escape(place)}</code></td><td><code>{escape(str(before))}</code></td>"
-        f"<td><code>{escape(str(now))}</code></td></tr>"
+        f"<tr><td><code>{escaped(place)}</code></td><td><code>{escaped(str(before))}</code></td>"
+        f"<td><code>{escaped(str(now))}</code></td></tr>"
         for place, (before, now) in drift.settings.items()
     )
     ordered = sorted(drift.distances.items(), key=lambda each: -each[1])
     moved = "".join(
         f'<tr><td>{TITLES[name]}</td><td class="number">{distance:.2f}</td>'
-        f"<td>{escape(drift.moved.get(name, ''))}</td></tr>"
+        f"<td>{escaped(drift.moved.get(name, ''))}</td></tr>"
         for name, distance in ordered
         if distance > 0
     )
@@ -220,7 +222,7 @@ def _against(content: Content) -> str:
         head = "<tr><th>setting</th><th>there</th><th>here</th></tr>"
         tables += f'<h3>Settings</h3><div class="scroll"><table>{head}{settings}</table></div>'
     told = f"<p>Samples: {samples}. A distance is 0 for equal distributions and 1 for such without overlap.</p>"
-    return f'<h2 id="against">Against {escape(content.against or "")}</h2>{told}{tables}'
+    return f'<h2 id="against">Against {escaped(content.against or "")}</h2>{told}{tables}'
 
 
 def _refused(content: Content, picture: Address) -> str:
@@ -238,14 +240,14 @@ def _card(row: Refused, picture: Address) -> str:
     frame = '<div class="frame none">no screenshot</div>'
     if row.image is not None and address is not None:
         size = f'width="{row.image.width}" height="{row.image.height}"'
-        frame = (f'<div class="frame"><img src="{escape(address)}" alt="the screenshot of this row" {size} '
+        frame = (f'<div class="frame"><img src="{escaped(address)}" alt="the screenshot of this row" {size} '
                  f">{_overlay(row)}</div>")  # fmt: skip
-    says = f"<details><summary>response</summary><p><code>{escape(row.says)}</code></p></details>" if row.says else ""
-    goal = f"<p>{escape(row.goal)}</p>" if row.goal else ""
+    says = f"<details><summary>response</summary><p><code>{escaped(row.says)}</code></p></details>" if row.says else ""
+    goal = f"<p>{escaped(row.goal)}</p>" if row.goal else ""
     return (
-        f'<article class="card">{frame}<div><h3><code>{escape(row.code)}</code> '
-        f'<span class="soft">{escape(row.stage)}, {escape(row.scope)}</span></h3><p>{escape(row.message)}</p>{goal}'
-        f'<p class="soft"><code>{escape(row.where)}</code></p>{says}</div></article>'
+        f'<article class="card">{frame}<div><h3><code>{escaped(row.code)}</code> '
+        f'<span class="soft">{escaped(row.stage)}, {escaped(row.scope)}</span></h3><p>{escaped(row.message)}</p>{goal}'
+        f'<p class="soft"><code>{escaped(row.where)}</code></p>{says}</div></article>'
     )
 
 

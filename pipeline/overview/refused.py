@@ -9,6 +9,7 @@ from msgspec import Struct
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
 from pipeline.records import ImageRef, Sample
+from pipeline.tables import StepRow, step_from_row
 from pipeline.view import marks
 from pipeline.view.defect import defect
 
@@ -38,7 +39,7 @@ class Gallery:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._steps: dict[tuple[str, int], dict[str, Any]] | None = None
+        self._steps: dict[tuple[str, int], tuple[int, int]] | None = None
         self._samples: dict[str, tuple[int, int]] | None = None
 
     def rows(self, unwritten: tuple[dict[str, Any], ...] = ()) -> Iterator[Refused]:
@@ -59,9 +60,11 @@ class Gallery:
             texts = (part.text for message in sample.messages[-1:] for part in message.content if part.text)
             return Refused(**fields, goal=sample.goal, image=image, shapes=tuple(shapes), says="".join(texts))
         step = self._step(row["trajectory_id"], row["step_index"])
-        image = None if step is None or step["image"] is None else ImageRef(**step["image"])
-        goal = "" if step is None else step["goal"]
-        return Refused(**fields, goal=goal, image=image, shapes=(), says="")
+        if step is None:
+            return Refused(**fields, goal="", image=None, shapes=(), says="")
+        actions = () if step.facts is None else step.facts.actions
+        drawn = tuple(shape for action in actions for shape in marks.shapes(action))
+        return Refused(**fields, goal=step.goal, image=step.image, shapes=drawn, says="")
 
     def _sample(self, row: dict[str, Any]) -> Sample | None:
         """Return the refused sample; None where there was none, or where it is no sample at all."""
@@ -81,17 +84,20 @@ class Gallery:
         except (msgspec.DecodeError, InputError):
             return None
 
-    def _step(self, trajectory_id: str | None, index: int | None) -> dict[str, Any] | None:
+    def _step(self, trajectory_id: str | None, index: int | None) -> StepRow | None:
         if trajectory_id is None or index is None:
             return None
         if self._steps is None:
-            columns = ["trajectory_id", "step_index", "goal", "image"]
             self._steps = {
-                (row["trajectory_id"], row["step_index"]): row
-                for number in self.dataset.manifest.shard_numbers()
-                for row in self.dataset.rows("steps", number, columns)
+                (str(name), int(step)): (shard, number)
+                for shard, table in self.dataset.tables("steps", ["trajectory_id", "step_index"])
+                for number, (name, step) in enumerate(zip(*(each.to_pylist() for each in table.columns), strict=True))
             }
-        return self._steps.get((trajectory_id, index))
+        place = self._steps.get((trajectory_id, index))
+        try:
+            return None if place is None else step_from_row(self.dataset.pick("steps", place[0], [place[1]])[0])
+        except msgspec.DecodeError:
+            return None
 
     def bytes(self, ref: ImageRef) -> bytes | None:
         """Return a stored screenshot, None where it cannot be read: that may be what the row was refused for."""

@@ -2,9 +2,10 @@
 
 import contextlib
 import secrets
+import signal
 import socket
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
@@ -132,11 +133,27 @@ def serve(
             application(catalogue, token, originals), log_level="critical", lifespan="off", access_log=False
         )
         listener.listen()  # from here on a request waits instead of being refused
-        with contextlib.suppress(KeyboardInterrupt):  # how a viewer is meant to end
+        server = uvicorn.Server(config)
+        with _ending(server):  # before anybody knows of it
             announce(address)
             if open_browser:
                 webbrowser.open(address)
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _ending(server: uvicorn.Server) -> Iterator[None]:
+    """End the server quietly at an interrupt, also one that comes before it has installed its own handlers."""
+
+    def end(number: int, frame: object) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _query(request: Request) -> tuple[dict[str, str], str, int]:

@@ -149,13 +149,14 @@ def test_a_damaged_shard_is_one_line_on_the_page(folders: tuple[Path, Path], tmp
         assert fetch(url, "summary")[0] == 200
 
 
-def test_ctrl_c_ends_it_quietly(folders: tuple[Path, Path]) -> None:
-    """A viewer is stopped by an interrupt; that is no failure."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_quietly(folders: tuple[Path, Path], how: signal.Signals) -> None:
+    """A viewer is stopped by an interrupt, also by one that comes at once; that is no failure."""
     command = [sys.executable, "-m", "pipeline", "view", str(folders[1]), "--no-open"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         assert "http://127.0.0.1:" in server.stderr.readline()
-        server.send_signal(signal.SIGINT)
+        server.send_signal(how)
         assert server.wait(20) == 0
         assert server.stderr.read() == ""
 

@@ -4,6 +4,10 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
 
+  // Marks that turn the order of what stands after them are spelled out: an id could look like another.
+  const plain = (child) => typeof child === "string"
+    ? child.replace(/[\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`) : child;
+
   // make("p.note", {title: "…"}, child, "text", …): null children are left out.
   gdp.make = (what, attributes = {}, ...children) => {
     const [tag, ...classes] = what.split(".");
@@ -14,7 +18,7 @@
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
       else element.setAttribute(name, value === true ? "" : value);
     }
-    element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    element.append(...children.flat().filter((child) => child !== null && child !== undefined).map(plain));
     return element;
   };
 
