@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
 
 from pipeline.dataset import Dataset
-from train import tiny
+from train.models import tiny
 from train.quiet import quietly
 
 VOCABULARY = 151_936
@@ -145,12 +145,13 @@ def with_gdp(job: dict[str, Any], watch: Watch) -> None:
     """Train as `gdp train` does, perhaps with one of its tricks switched off."""
     from dataclasses import replace
 
-    from train import trainer, vision
+    from train import trainer
     from train.config import TrainConfig
-    from train.data import Encoder, Examples, select
-    from train.log import Log
+    from train.encoding.data import Encoder, Examples, select
+    from train.models import vision
     from train.plan import Plan
-    from train.progress import Progress
+    from train.watching.log import Log
+    from train.watching.progress import Progress
 
     dataset, processor = opened(job)
     encoder = Encoder(processor, dataset.manifest.contract, "benchmark")
@@ -181,7 +182,7 @@ def with_gdp(job: dict[str, Any], watch: Watch) -> None:
 def without(trick: str | None) -> None:
     """Switch one trick off; some are switched off where they are used."""
     if trick == "positions":
-        from train import head, loss
+        from train.models import head, loss
 
         def everywhere(model: Any, inputs: Any, labels: torch.Tensor, ignored: int) -> Any:
             outputs = model(**inputs)

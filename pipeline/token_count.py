@@ -1,6 +1,6 @@
 """How many tokens a sample will take in training: the frame of ChatML, its texts, its screenshots by their sizes.
 
-With a tokenizer the count is exactly what `train.tokens` makes of the sample (a test holds the two together). Without
+With a tokenizer the count is exactly what the trainer makes of the sample (a test holds the two together). Without
 one each byte of text counts as a token, and no sample has more: the vocabularies of the Qwen families are byte-level,
 so a token stands for a byte at least. They compose characters first (NFC), which may lengthen a text, so the longer
 form counts.

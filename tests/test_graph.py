@@ -176,7 +176,7 @@ def test_a_screen_of_another_shard_is_shown(sharded: Path, tmp_path: Path) -> No
 def test_the_trainer_reads_screens_of_other_shards(sharded: Path, tmp_path: Path) -> None:
     """By their references, as all others."""
     pytest.importorskip("torch")
-    from train.data import decode
+    from train.encoding.data import decode
 
     dataset = build.augmented(sharded, tmp_path / "out", rate=0.5, kinds=("wrong_element",))
     for sample in errors(dataset, "wrong_element"):

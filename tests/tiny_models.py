@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from pipeline.layouts import LAYOUTS
-from train import processor as processors
+from train.encoding import processor as processors
 
 SIZE = 640
 """Entries of a vocabulary: short texts, so that tests are fast, and merges, so that borders between tokens matter."""
@@ -260,7 +260,7 @@ FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "gemma3": gemma3,
     "internvl": internvl,
 }
-"""By `model_type`; the Qwen-VL families are built by `train.tiny`."""
+"""By `model_type`; the Qwen-VL families are built by `train.models.tiny`."""
 
 
 def save(family: str, folder: Path) -> Path:

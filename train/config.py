@@ -14,9 +14,9 @@ import schemas
 from pipeline.exceptions import ConfigError
 from pipeline.schema_errors import findings, json_path
 
-from .evalconfig import EvalConfig
-from .evalconfig import check as check_eval
-from .guards import GuardConfig
+from .evaluation.evalconfig import EvalConfig
+from .evaluation.evalconfig import check as check_eval
+from .watching.guards import GuardConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 DEMO = RECIPES / "demo.yaml"

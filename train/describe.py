@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from . import adapt
-from .lora import Targets
-from .parts import TITLES, part_of
+from .models import adapt
+from .models.lora import Targets
+from .models.parts import TITLES, part_of
 
 
 def chosen(targets: Targets) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """The part of a run that costs: train, save, prove what was saved."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,35 +11,23 @@ from transformers import set_seed
 
 from pipeline.faults import reach
 
-from . import (
-    adapt,
-    adapter,
-    checkpoints,
-    curve,
-    head,
-    lastgood,
-    model,
-    outcome,
-    patience,
-    processes,
-    rates,
-    rundir,
-    trainer,
-    verify,
-    vision,
-)
+from . import outcome, trainer
 from .config import TrainConfig
-from .data import Collator, Examples
-from .examination import Examination
-from .gradients import GradientCheck
-from .log import Log
+from .encoding.data import Collator, Examples
+from .encoding.source import Source
+from .evaluation.examination import Examination
+from .folder import checkpoints, processes, rundir
+from .folder.resume import Interrupted
+from .folder.stopping import Stop
+from .models import adapt, head, model, rates, vision
+from .models.gradients import GradientCheck
+from .outputs import adapter, curve, verify
 from .plan import Plan
-from .progress import Progress
-from .resume import Interrupted
 from .run import RunOptions
-from .source import Source
-from .stopping import Stop
-from .watch import GuardStopError, Watch
+from .watching import lastgood, patience
+from .watching.log import Log
+from .watching.progress import Progress
+from .watching.watch import GuardStopError, Watch
 
 
 def fit(
@@ -118,23 +108,23 @@ def _train(
     Return the number of steps. Raises KeyboardInterrupt when it was asked to stop and has saved everything, and
     GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
     """
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(out / rundir.TENSORBOARD))  # else in `checkpoints`, which goes
     tower, collator = vision.prepare(adapted, plan, examples, config.sft, out, progress)
     save_steps = config.sft.eval_steps if config.sft.save_steps is None else config.sft.save_steps
-    runner = trainer.make(
-        adapted,
-        arguments,
-        examples,
-        collator,
-        log,
-        tower,
-        watch,
-        rates=rates.of_parts(config.sft),
-        gradients=GradientCheck(log.say),
-        stop=stop,
-        save_steps=save_steps,
-        measure_first=True,
-    )
+    with _tensorboard_in(out / rundir.TENSORBOARD):
+        runner = trainer.make(
+            adapted,
+            arguments,
+            examples,
+            collator,
+            log,
+            tower,
+            watch,
+            rates=rates.of_parts(config.sft),
+            gradients=GradientCheck(log.say),
+            stop=stop,
+            save_steps=save_steps,
+            measure_first=True,
+        )
     runner.examination = examination
     patience.add(runner, config.eval, log)
     try:
@@ -146,6 +136,20 @@ def _train(
     except GuardStopError as error:
         raise lastgood.kept(error, out, runner.state.best_model_checkpoint, plan, log) from error
     return int(runner.state.global_step)
+
+
+@contextlib.contextmanager
+def _tensorboard_in(folder: Path) -> Iterator[None]:
+    """Say where TensorBoard's files go, unless the user does; else they lie in `checkpoints`, which is removed."""
+    name = "TENSORBOARD_LOGGING_DIR"
+    own = name not in os.environ
+    if own:
+        os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        if own:
+            os.environ.pop(name, None)
 
 
 def _seed(options: RunOptions) -> int:

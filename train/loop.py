@@ -7,15 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import exhausted, hardware, model, outcome, presets, processes, rundir, tiny
+from . import outcome, presets
 from .config import TrainConfig
+from .encoding.source import Source
 from .fit import fit
+from .folder import processes, rundir
+from .folder.versions import versions
+from .forecast import exhausted
+from .models import hardware, model, tiny
 from .plan import make_plan
-from .progress import Progress
 from .report import TrainReport
 from .run import RunOptions
-from .source import Source
-from .versions import versions
+from .watching.progress import Progress
 
 
 def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:

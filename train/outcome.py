@@ -6,14 +6,14 @@ from typing import Any
 
 import msgspec
 
-from . import tiny
 from .config import TrainConfig
-from .evalconfig import EvalConfig, best
-from .log import Log
+from .encoding.source import Source
+from .evaluation.evalconfig import EvalConfig, best
 from .metrics import METRICS
+from .models import tiny
 from .plan import BLIND, Plan
 from .report import Losses, TrainReport
-from .source import Source
+from .watching.log import Log
 
 
 def facts(dataset: Source, config: TrainConfig, plan: Plan, measured: Losses) -> dict[str, Any]:

@@ -6,16 +6,18 @@ from pathlib import Path
 
 from pipeline.exceptions import ConfigError, InputError
 
-from . import contract as agreement
-from . import describe, model, processes, tiny
+from . import describe
 from .config import TrainConfig
-from .data import Encoder, Item, select
-from .lesson import Lesson
-from .lora import Targets
-from .progress import Progress
+from .encoding import contract as agreement
+from .encoding.data import Encoder, Item, select
+from .encoding.lesson import Lesson
+from .encoding.source import Source
+from .encoding.template import Template
+from .folder import processes
+from .models import model, tiny
+from .models.lora import Targets
 from .run import RunOptions
-from .source import Source
-from .template import Template
+from .watching.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

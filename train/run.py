@@ -16,7 +16,7 @@ from .quiet import quietly
 from .report import TrainReport
 
 if TYPE_CHECKING:
-    from .dryrun import DryRun
+    from .forecast.dryrun import DryRun
 
 NEEDED = ("torch", "transformers", "peft", "accelerate", "safetensors", "matplotlib", "yaml")
 
@@ -68,7 +68,7 @@ def dry(dataset_path: Where, config: TrainConfig, options: RunOptions) -> "DryRu
     dataset = Dataset.open(dataset_path)
     _check_splits(dataset)
     with quietly(verbose=options.verbose):
-        from . import dryrun
+        from .forecast import dryrun
 
         return dryrun.dry_run(dataset, config, options)
 

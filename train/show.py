@@ -11,9 +11,9 @@ from pipeline.records import Sample
 from pipeline.terminal import GREEN, GREY, RESET, safe
 
 from .config import TrainConfig
+from .encoding.tokens import IGNORED
 from .quiet import quietly
 from .run import Supervise, require
-from .tokens import IGNORED
 
 
 def show(
@@ -57,9 +57,9 @@ def samples(
 
 def _taught(dataset: Dataset, model: str | None, supervise: Supervise, config: TrainConfig | None) -> tuple[Any, Any]:
     """Return what turns items into tokens, and what makes the items."""
-    from . import model as models
-    from .data import Encoder
-    from .lesson import Lesson
+    from .encoding.data import Encoder
+    from .encoding.lesson import Lesson
+    from .models import model as models
 
     config = config or TrainConfig()
     encoder = Encoder(models.processor_of(model, dataset), dataset.manifest.contract, model or "built-in")

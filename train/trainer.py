@@ -12,20 +12,20 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
-from . import rates as rates_of
 from .config import TrainConfig
-from .gradients import GradientCheck
-from .guards import GuardConfig
-from .log import Log
-from .loss import token_losses
-from .meter import Meter
-from .order import ByLength
-from .parts import Part
-from .resume import ResumableTrainer
-from .tokens import IGNORED
-from .tower import Tower
-from .vision import workers
-from .watch import Watch
+from .encoding.order import ByLength
+from .encoding.tokens import IGNORED
+from .folder.resume import ResumableTrainer
+from .models import rates as rates_of
+from .models.gradients import GradientCheck
+from .models.loss import token_losses
+from .models.parts import Part
+from .models.tower import Tower
+from .models.vision import workers
+from .watching.guards import GuardConfig
+from .watching.log import Log
+from .watching.meter import Meter
+from .watching.watch import Watch
 
 
 class WeightedTrainer(ResumableTrainer):

@@ -40,8 +40,8 @@ def evaluate_command(
     A run of `gdp train` answers with and without its adapter; a model folder or hub id answers alone. Each sample's
     answer is compared with the recorded decision; what each metric means is said in docs/evaluation.md.
     """
-    from train import evaluate
-    from train.evaluate_answers import EvaluateOptions
+    from train.evaluation import evaluate
+    from train.evaluation.evaluate_answers import EvaluateOptions
 
     expected = 1 if predictions is not None else 2
     if len(places) != expected:

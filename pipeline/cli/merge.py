@@ -23,7 +23,7 @@ def merge_command(
     The base is never one in 4 or 8 bits, whatever the run was trained on. The folder is read back and compared with
     base and adapter before success is reported.
     """
-    from train import merge
+    from train.outputs import merge
 
     options = merge.MergeOptions(
         precision=precision, fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),  # type: ignore[arg-type]  # click chose it

@@ -114,7 +114,7 @@ def demo_run(dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def base(demo_run: tuple[Path, TrainReport], dataset: Dataset) -> Any:
     """Return the built-in model as a model folder like any other."""
-    from train import model
+    from train.models import model
 
     with quietly():
         return model.find(str(demo_run[0] / "base"), dataset, demo_run[0])
@@ -123,7 +123,7 @@ def base(demo_run: tuple[Path, TrainReport], dataset: Dataset) -> Any:
 @pytest.fixture(scope="session")
 def encoder(base: Any, dataset: Dataset) -> Any:
     """Return what turns samples into tokens for the built-in model."""
-    from train.data import Encoder
+    from train.encoding.data import Encoder
 
     return Encoder(base.processor, dataset.manifest.contract, "tiny")
 
@@ -131,7 +131,7 @@ def encoder(base: Any, dataset: Dataset) -> Any:
 @pytest.fixture(scope="session")
 def examples(dataset: Dataset, encoder: Any) -> Any:
     """Return the train split, ready for batches."""
-    from train.data import Examples, select
+    from train.encoding.data import Examples, select
 
     items, _ = select(dataset.samples("train"), encoder, max_images=8, max_tokens=10_000)
     return Examples(dataset, encoder, items)

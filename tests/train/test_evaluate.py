@@ -16,8 +16,8 @@ from PIL import Image
 from pipeline.dataset import Dataset
 from pipeline.exceptions import GdpError
 from pipeline.manifest import MANIFEST
-from train.evaluate import run
-from train.evaluate_answers import EvaluateOptions
+from train.evaluation.evaluate import run
+from train.evaluation.evaluate_answers import EvaluateOptions
 from train.metrics import PRESETS, cases, judge, summarize
 from train.report import TrainReport
 
@@ -179,7 +179,7 @@ def test_a_run_with_and_without_its_adapter(
 
 def test_how_the_base_of_a_run_is_loaded(dataset: Dataset, demo_run: tuple[Path, TrainReport], tmp_path: Path) -> None:
     """Quantised as the adapter knew it, plain where nothing is known; a run that saw no screenshot is warned of."""
-    from train.evaluate_model import _loading, locate
+    from train.evaluation.evaluate_model import _loading, locate
 
     folder = tmp_path / "run"
     shutil.copytree(demo_run[0], folder)
@@ -208,8 +208,8 @@ def test_predictions_need_no_torch(dataset: Dataset, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def tiny(base: Any) -> Any:
     """Return the built-in model with its weights."""
-    from train import model
     from train.config import SftConfig
+    from train.models import model
     from train.quiet import quietly
 
     with quietly():
@@ -218,7 +218,7 @@ def tiny(base: Any) -> Any:
 
 def generator(dataset: Dataset, encoder: Any, base: Any, **options: int) -> Any:
     """Return what lets the built-in model answer."""
-    from train.generate import Generator
+    from train.evaluation.generate import Generator
 
     return Generator(dataset, encoder, base.processor, **{"batch_size": 4, "max_new_tokens": 8, **options})
 
@@ -274,11 +274,11 @@ def test_answering_leaves_no_trace(dataset: Dataset, encoder: Any, base: Any, ti
 
 def test_a_model_that_learned_two_samples_by_heart(dataset: Dataset, encoder: Any, base: Any, examples: Any) -> None:
     """Before it learns it succeeds at nothing; once it knows two samples by heart, at both, and at all that counts."""
-    from train import model
     from train.config import SftConfig
-    from train.data import Collator
-    from train.generate import longest
-    from train.loss import token_losses
+    from train.encoding.data import Collator
+    from train.evaluation.generate import longest
+    from train.models import model
+    from train.models.loss import token_losses
 
     learner = model.load(base, SftConfig())
     learner.requires_grad_(True)

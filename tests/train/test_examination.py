@@ -12,7 +12,7 @@ from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
 from train import config as settings
 from train.config import TrainConfig, load
-from train.evalconfig import EvalConfig, best
+from train.evaluation.evalconfig import EvalConfig, best
 from train.metrics import METRICS, PRESETS
 from train.report import TrainReport
 from train.run import RunOptions, run
@@ -70,8 +70,8 @@ def test_looking_at_answers_changes_no_loss(
 
 def test_an_interrupted_run_writes_its_answers_once(dataset: Dataset, tmp_path: Path) -> None:
     """Answers of a step that is done again replace those that were there, with all that came after them."""
-    from train.examination import Examination
-    from train.generate import Answer
+    from train.evaluation.examination import Examination
+    from train.evaluation.generate import Answer
     from train.metrics import cases
 
     class Silent:

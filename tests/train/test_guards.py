@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.exceptions import ConfigError
 from train.config import load
-from train.guards import SETTLED, Finding, GuardConfig, Guards, replay
+from train.watching.guards import SETTLED, Finding, GuardConfig, Guards, replay
 
 UNIFORM = math.log(1000)
 

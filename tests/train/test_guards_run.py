@@ -13,10 +13,10 @@ from pipeline.dataset import Dataset
 from pipeline.records import Sample
 from train.config import DEMO as DEMO_FILE
 from train.config import TrainConfig, load
-from train.guards import GuardConfig, replay
 from train.report import TrainReport
 from train.run import RunOptions, run
-from train.watch import GuardStopError
+from train.watching.guards import GuardConfig, replay
+from train.watching.watch import GuardStopError
 
 DEMO = load(DEMO_FILE)
 OPTIONS = RunOptions(max_steps=14)
@@ -73,8 +73,8 @@ def test_a_batch_with_a_huge_loss_is_named_and_the_best_adapter_kept(
     from transformers import AutoModelForImageTextToText
 
     from train import loop
-    from train.data import Collator, Examples, Item
-    from train.loss import token_losses
+    from train.encoding.data import Collator, Examples, Item
+    from train.models.loss import token_losses
 
     victims = next(line["samples"] for line in lines(demo_run[0]) if line["step"] == 10 and "samples" in line)
 

@@ -11,8 +11,8 @@ import torch
 
 from pipeline.exceptions import InputError, OutputError, StageError
 from train import config as settings
-from train import merge
-from train.merge import MergeOptions
+from train.outputs import merge
+from train.outputs.merge import MergeOptions
 from train.report import TrainReport
 from train.run import RunOptions, run
 
@@ -30,8 +30,8 @@ def test_merged_is_base_and_adapter(finished: Path, examples: Any, encoder: Any,
     import peft
     from transformers import AutoModelForImageTextToText
 
-    from train import verify
-    from train.data import Collator
+    from train.encoding.data import Collator
+    from train.outputs import verify
 
     out = tmp_path / "merged"
     report = merge.run(finished, out, QUIET)
@@ -96,7 +96,7 @@ def test_a_merge_that_says_something_else_is_none(
     """If what lies on disk is not what base and adapter say, nothing is left."""
     from safetensors.torch import load_file, save_file
 
-    from train import merging
+    from train.outputs import merging
 
     def spoil(folder: Path) -> None:
         weights = load_file(folder / "model.safetensors")

@@ -15,12 +15,12 @@ from pages import CHROMIUM, FLAGS
 from pipeline.cli import main
 from pipeline.lock import locked
 from pipeline.place import Place
-from train import rundir
 from train.config import TrainConfig
-from train.guards import GuardConfig
+from train.folder import rundir
 from train.monitor import picture, plot
 from train.monitor.state import State
 from train.report import TrainReport
+from train.watching.guards import GuardConfig
 
 Demo = tuple[Path, TrainReport]
 HOSTILE = "</title><script>document.title='owned'</script>\x1b[2J"

@@ -12,10 +12,11 @@ from accelerate.utils import DeepSpeedPlugin
 from training import apart, together
 
 from pipeline.exceptions import ConfigError
-from train import checkpoints, plan, processes
 from train import config as settings
+from train import plan
 from train.config import load
-from train.data import Item
+from train.encoding.data import Item
+from train.folder import checkpoints, processes
 from train.run import RunOptions
 
 DEMO = load(settings.DEMO)

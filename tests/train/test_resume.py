@@ -13,9 +13,9 @@ from training import apart
 
 from pipeline.dataset import Dataset
 from pipeline.exceptions import OutputError
-from train import checkpoints, rundir
 from train import config as settings
 from train.config import TrainConfig, load
+from train.folder import checkpoints, rundir
 from train.quiet import quietly
 from train.report import TrainReport
 from train.run import RunOptions, run

@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import save_file
 
 from pipeline.exceptions import StageError
-from train import card, served, verify
+from train.outputs import card, served, verify
 from train.report import TrainReport
 
 LAYER = "base_model.model.model.language_model.layers.0.self_attn.q_proj"
@@ -61,7 +61,7 @@ def test_the_snippet_runs(
     """The model card's code, as it stands there, loads a model that is not the base."""
     from transformers import AutoModelForImageTextToText
 
-    from train.data import Collator
+    from train.encoding.data import Collator
 
     text = (demo_run[0] / "adapter" / "README.md").read_text()
     snippets = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)

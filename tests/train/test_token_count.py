@@ -14,11 +14,11 @@ from pipeline.exceptions import ConfigError
 from pipeline.records import Message, Part
 from pipeline.slice import SliceConfig
 from pipeline.token_count import counter, find_tokenizer, fingerprint, most_tokens
-from train import crosscheck
-from train.data import Encoder, Item
+from train.encoding import crosscheck
+from train.encoding.data import Encoder, Item
+from train.encoding.tokenizer import TEMPLATE
+from train.encoding.tokens import encode
 from train.show import show
-from train.tokenizer import TEMPLATE
-from train.tokens import encode
 
 
 @dataclass

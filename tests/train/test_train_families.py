@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ContractError, InputError, StageError
 from pipeline.records import ImageRef, Message, Part
-from train import contract, model, offsets, template_check
 from train.config import load
-from train.data import Encoder, Item
+from train.encoding import contract, offsets, template_check
+from train.encoding.data import Encoder, Item
+from train.encoding.template import Template
+from train.encoding.tokens import IGNORED
+from train.models import model
 from train.quiet import quietly
 from train.run import RunOptions, run
 from train.show import samples
-from train.template import Template
-from train.tokens import IGNORED
 
 ENDS = {"llava": "</s>", "idefics3": "<end_of_utterance>", "gemma3": "<end_of_turn>", "internvl": "<|im_end|>"}
 """What ends a turn in each family."""
@@ -54,7 +55,7 @@ def frame(folder: Callable[[str], Path]) -> Callable[[str], Template]:
     """Return what gives the frame of a family."""
     from transformers import AutoConfig
 
-    from train import processor
+    from train.encoding import processor
 
     @functools.cache
     def made(family: str) -> Template:
@@ -279,7 +280,7 @@ def test_items_without_pictures_and_with_go_into_one_batch(folder: Any, alternat
     """Pictures stand in the order of the samples that show them; tokens tell how many there are."""
     from PIL import Image
 
-    from train.data import Collator, Example
+    from train.encoding.data import Collator, Example
 
     dataset = Dataset.open(alternating)
     for family in tiny_models.FAMILIES:
@@ -293,7 +294,7 @@ def test_items_without_pictures_and_with_go_into_one_batch(folder: Any, alternat
         batch = Collator(encoder.processor, encoder.frame)(made)
         assert (batch["input_ids"] == encoder.frame.image_pad).sum(1).tolist() == [0, sum(made[1].image_tokens)]
         loaded = model.load(model.find(str(folder(family)), dataset, Path("unused")), load(None).sft)
-        from train.loss import token_losses
+        from train.models.loss import token_losses
 
         losses, _ = token_losses(loaded, batch)
         assert bool((losses > 0).all())
@@ -305,7 +306,7 @@ def test_items_without_pictures_and_with_go_into_one_batch(folder: Any, alternat
 @each_family
 def test_answers_are_asked_for_as_turns_are_trained(family: str, folder: Any, alternating: Path) -> None:
     """What a model of another family is asked ends where the trained turn begins; batches of any lengths agree."""
-    from train.generate import Generator, prompt_length
+    from train.evaluation.generate import Generator, prompt_length
 
     dataset = Dataset.open(alternating)
     base = model.find(str(folder(family)), dataset, Path("unused"))

@@ -9,14 +9,17 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.exceptions import ConfigError
-from train import data, features, model, rundir, trainer, vision
+from train import trainer
 from train.config import DEMO, SftConfig, load
-from train.data import Examples
-from train.features import AtHand, Disk, Memory
-from train.log import Log
+from train.encoding import data
+from train.encoding.data import Examples
+from train.folder import rundir
+from train.models import features, model, vision
+from train.models.features import AtHand, Disk, Memory
 from train.plan import Plan
-from train.progress import Progress
 from train.quiet import quietly
+from train.watching.log import Log
+from train.watching.progress import Progress
 
 STEPS = 4
 

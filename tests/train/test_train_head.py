@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from train import head, model
 from train.config import LoraConfig, SftConfig, TrainConfig
-from train.data import Collator
-from train.head import Way
-from train.loss import token_losses
-from train.tokens import IGNORED
+from train.encoding.data import Collator
+from train.encoding.tokens import IGNORED
+from train.models import head, model
+from train.models.head import Way
+from train.models.loss import token_losses
 
 
 @pytest.fixture(scope="module")

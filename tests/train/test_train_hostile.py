@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.exceptions import ConfigError, OutputError, StageError
 from train import config as settings
-from train import model
 from train.config import load
+from train.models import model
 from train.run import RunOptions, run
 
 DEMO = load(settings.DEMO)

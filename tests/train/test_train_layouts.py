@@ -15,9 +15,10 @@ from pipeline.dataset import Dataset
 from pipeline.exceptions import ContractError
 from pipeline.geometry import smart_resize
 from pipeline.layouts import LAYOUTS, Layout
-from train import crosscheck, model, tiny
 from train.config import SftConfig, load
-from train.data import Encoder, Item
+from train.encoding import crosscheck
+from train.encoding.data import Encoder, Item
+from train.models import model, tiny
 from train.run import RunOptions, run
 from train.show import samples
 

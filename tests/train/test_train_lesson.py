@@ -11,14 +11,14 @@ from msgspec.structs import replace
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError, StageError
 from pipeline.records import Part, Sample
-from train import crosscheck
 from train.config import LossConfig, TrainConfig, load
-from train.data import select
-from train.lesson import PLACEHOLDER, Lesson
+from train.encoding import crosscheck
+from train.encoding.data import select
+from train.encoding.lesson import PLACEHOLDER, Lesson
+from train.encoding.tokenizer import TEMPLATE
+from train.encoding.tokens import IGNORED, Encoded, check_trained
 from train.run import RunOptions, run
 from train.show import samples, token_table
-from train.tokenizer import TEMPLATE
-from train.tokens import IGNORED, Encoded, check_trained
 
 
 def trained(encoded: Any, encoder: Any) -> str:

@@ -16,13 +16,15 @@ from transformers import AutoModelForImageTextToText, Qwen3VLConfig
 
 from pipeline.cli import main
 from pipeline.exceptions import StageError
-from train import adapt, dryrun, estimate, exhausted, head, model, presets
+from train import presets
 from train.config import DEMO, LoraConfig, SftConfig, TrainConfig, load
-from train.lora import Targets
-from train.loss import token_losses
+from train.forecast import dryrun, estimate, exhausted
+from train.models import adapt, head, model
+from train.models.lora import Targets
+from train.models.loss import token_losses
+from train.models.tower import Tower
 from train.report import TrainReport
 from train.run import RunOptions, dry, run
-from train.tower import Tower
 
 GRID = (1, 20, 30)
 """Patches of a picture of 480x320 pixels."""
@@ -223,7 +225,7 @@ def test_the_code_of_any_family_is_counted(family: str, alternating: Path, tmp_p
 
 def test_a_family_that_cannot_be_counted_is_said(dataset_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that needs numbers costs the estimate, not the dry run."""
-    from train import simulate
+    from train.forecast import simulate
 
     monkeypatch.setattr(simulate, "token_losses", lambda *_: torch.empty(1, device="meta").item())
     report = dry(dataset_folder, load(None), RunOptions())

@@ -12,12 +12,13 @@ import torch
 from PIL import Image, ImageDraw
 
 from pipeline.exceptions import ConfigError, ContractError, GdpError, InputError
-from train import contract, lora, model
 from train.config import LoraConfig, SftConfig, TrainConfig
-from train.data import Collator, select
-from train.loss import token_losses
-from train.processor import image_tokens
-from train.tokens import IGNORED
+from train.encoding import contract
+from train.encoding.data import Collator, select
+from train.encoding.processor import image_tokens
+from train.encoding.tokens import IGNORED
+from train.models import lora, model
+from train.models.loss import token_losses
 
 
 @pytest.fixture(scope="module")

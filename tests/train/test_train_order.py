@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train import waiting
 from train.config import DEMO, load
-from train.order import ByLength, order, padding
-from train.packed import Packed
-from train.tokens import IGNORED, Encoded
+from train.encoding.order import ByLength, order, padding
+from train.encoding.packed import Packed
+from train.encoding.tokens import IGNORED, Encoded
+from train.watching import waiting
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=300), st.integers(1, 9), st.integers(), st.integers(0, 9))
@@ -89,10 +89,11 @@ def test_the_trainer_keeps_the_order_and_measures_the_waiting(
     """Two epochs in the order that `order` says; the share of waiting is what the clock says."""
     from dataclasses import replace
 
-    from train import model, trainer
-    from train.data import Collator
-    from train.log import Log
-    from train.progress import Progress
+    from train import trainer
+    from train.encoding.data import Collator
+    from train.models import model
+    from train.watching.log import Log
+    from train.watching.progress import Progress
 
     demo = load(DEMO)
     sft = replace(demo.sft, per_device_train_batch_size=3, gradient_accumulation_steps=2, num_train_epochs=2.0)

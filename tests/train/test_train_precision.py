@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pipeline.exceptions import ConfigError, MissingExtraError
-from train import hardware, model, quantize
 from train.config import LoraConfig, SftConfig, TrainConfig, load
-from train.parts import part_of
+from train.models import hardware, model, quantize
+from train.models.parts import part_of
 from train.run import RunOptions, run
 
 from .test_train_scopes import FAMILIES, skeleton

@@ -16,9 +16,10 @@ import torch
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError, OutputError, StageError
 from pipeline.records import Sample
-from train import card, rundir, verify
 from train import config as settings
 from train.config import LoraConfig, SftConfig, TrainConfig, load
+from train.folder import rundir
+from train.outputs import card, verify
 from train.report import TrainReport
 from train.run import RunOptions, run
 
@@ -113,8 +114,8 @@ def test_the_adapter_works_for_others(demo_run: tuple[Path, TrainReport], exampl
     import peft
     from transformers import AutoModelForImageTextToText
 
-    from train.data import Collator
-    from train.processor import ImageOnlyQwen3VLProcessor
+    from train.encoding.data import Collator
+    from train.encoding.processor import ImageOnlyQwen3VLProcessor
 
     out = demo_run[0]
     plain = AutoModelForImageTextToText.from_pretrained(out / "base")
@@ -134,8 +135,8 @@ def test_a_changed_adapter_file_is_noticed(
     import peft
     from safetensors.torch import load_file, save_file
 
-    from train import model
-    from train.data import Collator
+    from train.encoding.data import Collator
+    from train.models import model
 
     adapter = tmp_path / "adapter"
     shutil.copytree(demo_run[0] / "adapter", adapter)
@@ -391,7 +392,7 @@ def test_the_curve_is_titled_with_the_model(
 ) -> None:
     """The built-in model by its name, another by what --model says; never by the folder that it lies in."""
     titles = []
-    monkeypatch.setattr("train.curve.draw", lambda *arguments: titles.append(arguments[3]))
+    monkeypatch.setattr("train.outputs.curve.draw", lambda *arguments: titles.append(arguments[3]))
     named = str(demo_run[0] / "base")
     for number, model in enumerate((None, named)):
         run(dataset_folder, tmp_path / str(number), DEMO, replace(SHORT, model=model))
@@ -444,8 +445,8 @@ def test_4bit_takes_any_matrix_size(base: Any, examples: Any, encoder: Any, tmp_
 
     from transformers import Qwen3VLForConditionalGeneration
 
-    from train import model
-    from train.data import Collator
+    from train.encoding.data import Collator
+    from train.models import model
 
     odd = deepcopy(base.config)
     odd.text_config.intermediate_size = 96
@@ -488,11 +489,12 @@ def test_each_guard_stops_before_the_weights_change(
     base: Any, examples: Any, encoder: Any, tmp_path: Path, fault: str, message: str
 ) -> None:
     """A loss that is no number and a gradient that is infinite are caught each by itself, in the step they happen."""
-    from train import model, trainer
-    from train.data import Collator
-    from train.log import Log
-    from train.progress import Progress
-    from train.watch import Watch
+    from train import trainer
+    from train.encoding.data import Collator
+    from train.models import model
+    from train.watching.log import Log
+    from train.watching.progress import Progress
+    from train.watching.watch import Watch
 
     made = model.add_lora(model.load(base, DEMO.sft), model.targets(base, DEMO), DEMO.lora, DEMO.sft)
     weight = next(p for name, p in made.named_parameters() if "lora_B" in name)

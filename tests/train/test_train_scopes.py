@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 
 from pipeline.exceptions import ConfigError, StageError
-from train import adapt, describe, lora, model, rates
+from train import describe
 from train.config import DEMO, LoraConfig, SftConfig, TrainConfig, load
-from train.data import Collator
-from train.gradients import GradientCheck
-from train.loss import token_losses
+from train.encoding.data import Collator
+from train.models import adapt, lora, model, rates
+from train.models.gradients import GradientCheck
+from train.models.loss import token_losses
 from train.run import RunOptions, run
 
 TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,

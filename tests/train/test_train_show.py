@@ -5,8 +5,8 @@ from typing import Any
 
 from pipeline.dataset import Dataset
 from pipeline.records import Message, Part
+from train.encoding.tokens import encode
 from train.show import GREEN, RESET, render, show, spread
-from train.tokens import encode
 
 
 def test_samples_are_shown(dataset_folder: Path, dataset: Dataset) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.exceptions import InputError, StageError
 from pipeline.records import Message, Part
-from train import crosscheck
-from train.tokenizer import SPECIAL, TEMPLATE, learn
-from train.tokens import IGNORED, encode
+from train.encoding import crosscheck
+from train.encoding.tokenizer import SPECIAL, TEMPLATE, learn
+from train.encoding.tokens import IGNORED, encode
 
 SPELLINGS = (
     *SPECIAL,

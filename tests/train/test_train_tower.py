@@ -6,12 +6,12 @@ import peft
 import pytest
 import torch
 
-from train import model
 from train.config import LoraConfig, SftConfig, TrainConfig
-from train.data import Collator
-from train.loss import token_losses
-from train.pictures import Pictures
-from train.tower import Tower, learns
+from train.encoding.data import Collator
+from train.encoding.pictures import Pictures
+from train.models import model
+from train.models.loss import token_losses
+from train.models.tower import Tower, learns
 
 
 def adapted(base: Any) -> Any:

@@ -13,7 +13,7 @@ from pipeline.layouts import GrammarError, Layout
 from pipeline.records import Element, ImageRef, Sample, Turn
 from pipeline.screen import target_box
 from pipeline.tables import StepRow
-from train.source import Source
+from train.encoding.source import Source
 
 from .aim import Screen
 from .move import Move, true_move

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pipeline import lock
 from pipeline.exceptions import InputError
 from pipeline.place import Place
-from train import rundir
-from train.guards import Finding, GuardConfig, replay
+from train.folder import rundir
+from train.watching.guards import Finding, GuardConfig, replay
 
 Series = list[tuple[int, float]]
 Status = Literal["starting", "running", "finished", "failed", "interrupted"]

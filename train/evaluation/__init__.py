@@ -1,0 +1,1 @@
+"""How good a model answers: `gdp evaluate`, and the same while it is trained."""

@@ -1,0 +1,277 @@
+"""`gdp train --dry-run`: everything that a run would decide, check and need; no weight is read, nothing written."""
+
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from train import describe, presets
+from train.config import TrainConfig
+from train.encoding.data import Collator, Examples, Item
+from train.encoding.frame import image_tokens
+from train.encoding.source import Source
+from train.models import hardware
+from train.models.tower import Tower
+from train.plan import Plan, make_plan
+from train.run import RunOptions
+from train.watching.progress import Progress
+
+from . import estimate
+from .estimate import Estimate
+
+GB = 1e9
+SIZES = (8, 16, 24, 48, 80)
+"""Memory of common GPUs in GB."""
+
+SPARE = 1.0
+"""GB that CUDA itself and gaps between tensors take on a GPU."""
+
+BINS = 8
+BAR = 30
+
+CHECKED = "family, coordinates, pixel factor and budget, control tokens, chat template, labels of the first step"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How long a run is, in optimizer steps."""
+
+    epoch: int
+    total: int
+    warmup: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Samples of about one length, and their mean number of tokens of text and of pictures."""
+
+    up_to: int
+    samples: int
+    text: float
+    image: float
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Screenshots of one size: what the model sees of them, and what each costs."""
+
+    width: int
+    height: int
+    tokens: int
+    screenshots: int
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a run would be."""
+
+    model: str
+    samples: dict[str, int]
+    refused: dict[str, dict[str, int]]
+    notes: tuple[str, ...]
+    matched: dict[str, int]
+    trainable: int
+    total: int
+    steps: Steps
+    lengths: tuple[Bin, ...]
+    sizes: tuple[Size, ...]
+    memory: dict[str, Estimate]
+    """By way of running it: `as configured`, with checkpointing the other way, in bf16, with the model in 4 bits."""
+    available: float | None
+    """GB of the GPU that is there."""
+    advice: tuple[str, ...]
+    preset: dict[str, Any] | None
+
+    @property
+    def exit_code(self) -> int:
+        """0: whatever would stop the run was raised."""
+        return 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values, memory in bytes with its total."""
+        memory = {
+            way: {**asdict(each), "peak": each.phases.peak, "total": each.total} for way, each in self.memory.items()
+        }
+        return {"stage": "train --dry-run", **asdict(self), "memory": memory, "exit_code": self.exit_code}
+
+    def render_text(self) -> str:
+        """Return the report as lines for people."""
+        steps, seen = self.steps, self.samples
+        lines = [
+            "train: dry run, nothing was written",
+            f"  model     {self.model}",
+            *(f"  {note}" for note in self.notes),
+            f"  contract  agrees: {CHECKED}",
+            f"  samples   {seen['train']} train, {seen['val']} val",
+            *(f"  refused   {n} {split}: {reason}" for split, why in self.refused.items() for reason, n in why.items()),
+            f"  learns    {self.trainable:,} of {self.total:,} weights ({self.trainable / self.total:.2%})",
+            f"  steps     {steps.epoch} an epoch, {steps.total} in all, {steps.warmup} of them warm-up",
+            "  lengths   tokens up to, samples, mean text + image tokens",
+            *_histogram(self.lengths),
+            "  sizes     as stored and as the model sees them",
+            *(f"    {s.width}x{s.height}: {s.tokens:,} tokens, {s.screenshots} screenshots" for s in self.sizes),
+            *(_table(self.memory) if self.memory else ()),
+            *(f"  advice    {line}" for line in self.advice),
+        ]
+        return "\n".join(lines)
+
+
+def _histogram(bins: tuple[Bin, ...]) -> list[str]:
+    most = max(each.samples for each in bins)
+    return [
+        f"    {each.up_to:>7,} {each.samples:>6,} {each.text:>7,.0f} + {each.image:<7,.0f}"
+        f"{'#' * math.ceil(BAR * each.samples / most)}".rstrip()
+        for each in bins
+    ]
+
+
+TERMS: dict[str, Callable[[Estimate], int]] = {
+    "weights": lambda e: e.weights,
+    "adapter, gradients, optimizer": lambda e: e.learning,
+    "inputs": lambda e: e.phases.inputs,
+    "kept for the way back": lambda e: e.phases.kept - e.phases.inputs,
+    "peak: vision tower": lambda e: e.phases.vision,
+    "peak: language model": lambda e: e.phases.forward,
+    "peak: scores and loss": lambda e: e.phases.head,
+    "peak: way back": lambda e: e.phases.backward,
+    "a matrix unpacked": lambda e: e.unpacked,
+    "total at the highest peak": lambda e: e.total,
+}
+"""The rows of the table; a peak holds inputs and what is kept until then."""
+
+
+def _unit(memory: dict[str, Estimate]) -> float:
+    return GB if max(each.total for each in memory.values()) >= GB else 1e6
+
+
+def _table(memory: dict[str, Estimate]) -> list[str]:
+    ways, unit = list(memory), _unit(memory)
+    lines = [f"  memory    of the largest batch, in {'GB' if unit == GB else 'MB'}"]
+    lines.append(f"    {'':30}" + "".join(f"{way:>24}" for way in ways))
+    for title, term in TERMS.items():
+        values = [term(each) for each in memory.values()]
+        if any(values):
+            lines.append(f"    {title:30}" + "".join(f"{value / unit:>24.2f}" for value in values))
+    return lines
+
+
+def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun:
+    """Return what a run would be; raises GdpError subclasses for all that would stop it before it trains."""
+    config, choice = presets.apply(config.for_model(options.model), dataset.manifest.splits["train"])
+    machine = hardware.of(config.sft)
+    with tempfile.TemporaryDirectory() as folder:  # the built-in model is a folder like any other
+        silent = Progress(quiet=True, bar=False)
+        plan = make_plan(dataset, Path(folder), config, options, machine.precision, silent)
+    examples = Examples(dataset, plan.encoder, plan.train)
+    made = estimate.skeleton(plan.base.config, plan.targets, config, machine.precision)
+    why = ""
+    try:
+        memory = _memory(plan, config, machine.precision, examples)
+    except RuntimeError as error:  # a family whose code asks for numbers that are not there
+        memory, why = {}, str(error).strip().splitlines()[0][:120]
+    available = torch.cuda.get_device_properties(0).total_memory / GB if machine.device == "cuda" else None
+    notes = [*machine.reasons, *(choice.lines() if choice else ()), *describe.chosen(plan.targets)]
+    return DryRun(
+        model="built-in demonstration model" if plan.base.demo else plan.base.name,
+        samples={"train": len(plan.train), "val": len(plan.val)},
+        refused={split: dict(reasons) for split, reasons in plan.refused.items() if reasons},
+        notes=tuple(notes),
+        matched={entry: len(names) for entry, names in plan.targets.matches.items()},
+        trainable=sum(p.numel() for p in made.parameters() if p.requires_grad),
+        total=sum(p.numel() for p in made.parameters()),
+        steps=steps(len(plan.train), config, options.max_steps),
+        lengths=_lengths(plan.train),
+        sizes=_sizes(plan),
+        memory=memory,
+        available=available,
+        advice=tuple(advice(memory, available))
+        if memory
+        else (f"no estimate: the model's code needs numbers ({why})",),
+        preset=asdict(choice) if choice else None,
+    )
+
+
+def steps(samples: int, config: TrainConfig, most: int | None) -> Steps:
+    """Return the number of optimizer steps, as Trainer counts them."""
+    batches = math.ceil(samples / config.sft.per_device_train_batch_size)
+    epoch = max(1, math.ceil(batches / config.sft.gradient_accumulation_steps))
+    total = most or math.ceil(config.sft.num_train_epochs * epoch)
+    return Steps(epoch, total, int(total * config.sft.warmup_ratio))
+
+
+def _lengths(items: list[Item]) -> tuple[Bin, ...]:
+    packed = [item.tokens for item in items if item.tokens]
+    low, high = min(each.length for each in packed), max(each.length for each in packed)
+    width = max(1, math.ceil((high - low + 1) / BINS))
+    bins = []
+    for start in range(low, high + 1, width):
+        mine = [each for each in packed if start <= each.length < start + width]
+        image = [sum(each.image_tokens) for each in mine]
+        text = [each.length - n for each, n in zip(mine, image, strict=True)]
+        bins.append(Bin(start + width - 1, len(mine), fmean(text or [0]), fmean(image or [0])))
+    return tuple(bins)
+
+
+def _sizes(plan: Plan) -> tuple[Size, ...]:
+    refs = {ref.sha256: ref for item in (*plan.train, *plan.val) for ref in item.images}
+    counted = Counter((ref.width, ref.height) for ref in refs.values())
+    found = []
+    for (width, height), count in sorted(counted.items()):
+        one = next(ref for ref in refs.values() if (ref.width, ref.height) == (width, height))
+        encoder = plan.encoder
+        tokens = image_tokens(encoder.frame, encoder.processor, [one], encoder.contract)[0]
+        found.append(Size(width, height, tokens, count))
+    return tuple(found)
+
+
+def _memory(plan: Plan, config: TrainConfig, precision: str, examples: Examples) -> dict[str, Estimate]:
+    """Return the estimates, by way of running it."""
+    other = replace(config, sft=replace(config.sft, gradient_checkpointing=not config.sft.gradient_checkpointing))
+    word = "no" if config.sft.gradient_checkpointing else "with"
+    half = replace(config, sft=replace(config.sft, use_4bit=False, use_8bit=False))
+    whole, made = _estimate(plan, half, "bf16", examples)
+    return {
+        "as configured": _estimate(plan, config, precision, examples)[0],
+        f"{word} checkpointing": _estimate(plan, other, precision, examples)[0],
+        "on a GPU, bf16": whole,
+        "on a GPU, 4 bits": estimate.quantised_to_4bit(whole, made),
+    }
+
+
+def _estimate(plan: Plan, config: TrainConfig, precision: str, examples: Examples) -> tuple[Estimate, Any]:
+    made = estimate.skeleton(plan.base.config, plan.targets, config, precision)
+    return estimate.of(made, largest(plan, config, examples, made), config, precision), made
+
+
+def largest(plan: Plan, config: TrainConfig, examples: Examples, made: Any) -> dict[str, Any]:
+    """Return the batch of the longest samples, as training would put it together."""
+    longest = sorted(range(len(examples)), key=lambda index: -examples.lengths[index])
+    tower = Tower.of(made)
+    once = tower is not None and tower.by_grid
+    collate = Collator(plan.base.processor, plan.encoder.frame, once=once)
+    return collate(examples.__getitems__(longest[: config.sft.per_device_train_batch_size]))
+
+
+def advice(memory: dict[str, Estimate], available: float | None) -> list[str]:
+    """Return which GPUs would do, and whether 4 bits are advisable."""
+    whole, packed = (memory[f"on a GPU, {way}"].total / GB + SPARE for way in ("bf16", "4 bits"))
+    if available is not None:
+        return [f"this GPU has {available:.0f} GB: {_verdict(available, whole, packed)}"]
+    spare = f"with {SPARE:.0f} GB for CUDA itself"
+    return [f"{size} GB: {_verdict(size, whole, packed)}" for size in SIZES] + [
+        f"bf16 needs {whole:.1f} GB, 4 bits {packed:.1f} GB, {spare}"
+    ]
+
+
+def _verdict(size: float, whole: float, packed: float) -> str:
+    if whole <= size:
+        return "bf16 fits; 4 bits would only cost time"
+    if packed <= size:
+        return "use_4bit is advisable; bf16 does not fit"
+    return "too little, even in 4 bits"

@@ -1,0 +1,1 @@
+"""What a run leaves: the adapter, its card and its proof, the curve; and `gdp merge`."""
