@@ -84,8 +84,13 @@ def _message(error: "ValidationError") -> str:
             return (
                 f"found {len(found)} items, expected at {'least' if error.validator == 'minItems' else 'most'} {rule}"
             )
-        case "minimum" | "maximum" | "exclusiveMinimum":
-            words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            words = {
+                "minimum": "at least",
+                "maximum": "at most",
+                "exclusiveMinimum": "more than",
+                "exclusiveMaximum": "less than",
+            }
             share = " (a fraction of the screenshot, not pixels)" if (error.validator, rule) == ("maximum", 1) else ""
             return f"found {_show(found)}, expected {words[str(error.validator)]} {rule}{share}"
         case "minLength":

@@ -65,6 +65,7 @@ def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions
 def dry(dataset_path: Where, config: TrainConfig, options: RunOptions) -> "DryRun":
     """Return what a run would decide and need; reads no weights, writes nothing."""
     require(options.model)
+    require_services(config.sft.report_to)
     dataset = Dataset.open(dataset_path)
     _check_splits(dataset)
     with quietly(verbose=options.verbose):

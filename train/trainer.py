@@ -5,6 +5,7 @@ import math
 import signal
 import statistics
 import sys
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -55,6 +56,7 @@ class WeightedTrainer(ResumableTrainer):
         self._batches: list[tuple[list[str], torch.Tensor]] = []
         self._rates: dict[str, float] = {}
         self._weights: list[float] = []
+        self._iterators: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def get_batch_samples(self, *args: Any) -> Any:
         """Return the batches of a step, and measure how long that takes: the device has nothing to do meanwhile."""
@@ -68,11 +70,35 @@ class WeightedTrainer(ResumableTrainer):
 
     def get_train_dataloader(self) -> Any:
         """Return the batches to train on."""
-        return leave_signals_to_us(super().get_train_dataloader())
+        return self._followed(super().get_train_dataloader())
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Return the batches to evaluate on."""
-        return leave_signals_to_us(super().get_eval_dataloader(eval_dataset))
+        return self._followed(super().get_eval_dataloader(eval_dataset))
+
+    def _followed(self, loader: Any) -> Any:
+        """Return the loader; its iterators are known, so that none of their workers outlives training."""
+        inner = _innermost(leave_signals_to_us(loader))
+        iterate = inner._get_iterator
+
+        def iterator() -> Any:
+            made = iterate()
+            self._iterators.add(made)
+            return made
+
+        inner._get_iterator = iterator
+        return loader
+
+    def train(self, *args: Any, **options: Any) -> Any:
+        """Train, and end the worker processes however it ends.
+
+        At the interpreter's exit they would be sent SIGTERM, which they ignore, and be waited for.
+        """
+        try:
+            return super().train(*args, **options)
+        finally:
+            for each in self._iterators:
+                getattr(each, "_shutdown_workers", lambda: None)()
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -177,9 +203,14 @@ def leave_signals_to_us(loader: Any) -> Any:
 
     One that died of them would be an error of torch's in the middle of our own clean end.
     """
-    inner = getattr(loader, "base_dataloader", loader)  # accelerate's loader wraps the one that starts the workers
+    inner = _innermost(loader)
     inner.worker_init_fn = functools.partial(_ignoring_signals, inner.worker_init_fn)
     return loader
+
+
+def _innermost(loader: Any) -> Any:
+    """Return the loader that starts the workers; accelerate's wraps it."""
+    return getattr(loader, "base_dataloader", loader)
 
 
 def _ignoring_signals(and_then: Callable[[int], None] | None, worker: int) -> None:

@@ -1,6 +1,7 @@
 """What a hostile or careless user gives the trainer ends in two lines that say what is wrong, never in a traceback."""
 
 import json
+import multiprocessing
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from pipeline.exceptions import ConfigError, OutputError, StageError
 from train import config as settings
 from train.config import load
 from train.models import model
+from train.outputs import verify
 from train.run import RunOptions, run
+from train.watching.watch import GuardStopError
 
 DEMO = load(settings.DEMO)
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
@@ -107,10 +110,21 @@ def test_a_run_never_writes_into_what_it_reads(
 
 
 def test_a_collapsed_model_is_called_so(dataset_folder: Path, tmp_path: Path) -> None:
-    """A learning rate that kills the model is blamed, not the pictures."""
-    config = replace(DEMO, sft=replace(DEMO.sft, learning_rate=1e10))
-    with pytest.raises(StageError, match="the model has collapsed") as caught:
+    """A learning rate that kills the model is blamed in the step after, not the pictures at the end."""
+    config = replace(DEMO, sft=replace(DEMO.sft, learning_rate=1e10, dataloader_num_workers=2))
+    with pytest.raises(GuardStopError, match=r"the gradient is exactly zero .* at step 2") as caught:
         run(dataset_folder, tmp_path / "run", config, RunOptions(max_steps=6, quiet=True))
+    assert "lower learning_rate" in str(caught.value.hint)
+    assert not multiprocessing.active_children()  # while the error is held, and what it speaks of
+
+
+def test_a_model_that_says_the_same_of_every_token_is_no_result(tmp_path: Path) -> None:
+    """Where no guard saw it die, it is told before it is compared with anything."""
+    import torch
+
+    flat = torch.ones(1, 4, 64)
+    with pytest.raises(StageError, match="the model has collapsed") as caught:
+        verify.compare(verify.Seen(flat, flat, flat), {}, tmp_path, lambda: None, "fp32")
     assert caught.value.hint == "lower learning_rate"
 
 

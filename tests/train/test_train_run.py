@@ -383,6 +383,7 @@ def test_the_card_says_what_to_serve_with(
         return
     facts = json.loads((demo_run[0] / "run.json").read_text())
     facts |= {**facts["samples"], **facts["losses"], "r": 1, "alpha": 1, "layers": 1}
+    facts |= {"license": None, "serving": [], "scopes": "llm", "whole": []}
     text = card.render({**facts, "prompts": {"system": prompt}, "system": prompt})
     assert f"`gdp slice --system-prompt`:\n\n````text\n{prompt}\n````\n" in text
 
@@ -505,7 +506,7 @@ def test_each_guard_stops_before_the_weights_change(
     arguments = trainer.arguments(DEMO, folder=str(tmp_path), seed=0, max_steps=2, precision="fp32")
     log = Log(tmp_path / "log.jsonl", Progress(quiet=True, bar=False))
     collator = Collator(base.processor, encoder.chatml)
-    runner = trainer.make(made, arguments, (examples, examples), collator, log, Watch(DEMO.guards, log))
+    runner = trainer.make(made, arguments, (examples, examples), collator, log, watch=Watch(DEMO.guards, log))
     with pytest.raises(StageError, match=message):
         runner.train()
     log.close()

@@ -8,6 +8,8 @@ a template that puts in a system prompt of its own, or strips something, would b
 import re
 from collections.abc import Sequence
 
+from jinja2 import TemplateError
+
 from pipeline.exceptions import StageError
 from pipeline.records import Message, Part
 
@@ -24,7 +26,11 @@ def check(where: str, messages: Sequence[Message], image_tokens: Sequence[int], 
     # A template knows no difference between control tokens and text that spells them, so it gets text that does not.
     harmless = [_harmless(message) for message in messages]
     own = encode(where, harmless, image_tokens, chatml)
-    rendered = by_template(harmless, image_tokens, chatml, template)
+    try:
+        rendered = by_template(harmless, image_tokens, chatml, template)
+    except TemplateError as error:
+        message = f"the model's chat template does not take the conversation ({error}), expected it to render it"
+        raise StageError(where, message, "choose a complete model folder") from error
     _compare(where, own.input_ids, rendered, chatml, "the model's chat template gives")
     _compare(where, own.labels, scan(rendered, harmless, chatml), chatml, "a scan of the template's ids labels")
 

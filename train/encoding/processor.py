@@ -39,9 +39,10 @@ def of_model(source: str, config: Any, contract: Contract) -> Any:
     Raises InputError where the folder has none, ContractError where the budget is beyond the processor's own.
     """
     ours = PROCESSORS.get(config.model_type)
+    _check_tokenizer(source)
     try:
         processor = (ours or _any(config)).from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
+    except Exception as error:  # the library's readers stumble on damaged files in all ways
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         message = f"cannot load its processor ({reason}), expected preprocessor and tokenizer files"
         raise InputError(source, message, "choose a complete model folder") from error
@@ -53,6 +54,18 @@ def of_model(source: str, config: Any, contract: Contract) -> Any:
     _check_budget(source, processor, contract)
     set_budget(processor, contract)
     return processor
+
+
+def _check_tokenizer(source: str) -> None:
+    """Raise InputError for a folder without a vocabulary: transformers makes an empty tokenizer of that."""
+    folder = Path(source)
+    if folder.is_dir() and not any((folder / name).is_file() for name in VOCABULARIES):
+        message = f"found no tokenizer ({', '.join(VOCABULARIES)}), expected one of these files"
+        raise InputError(source, message, "choose a complete model folder")
+
+
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+"""Files of which a tokenizer has one at least."""
 
 
 def _any(config: Any) -> Any:

@@ -1,16 +1,18 @@
 """The models of `gdp evaluate`: a run's base and adapter, or any model, answering the samples of a dataset."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pipeline.dataset import Dataset
-from pipeline.exceptions import ContractError, InputError, StageError
+from pipeline.exceptions import ContractError, InputError
 from pipeline.manifest import Contract
 from pipeline.records import Sample
 from train.config import SftConfig
+from train.folder import finished
 from train.folder.rundir import RESULT
 from train.quiet import quietly
 from train.run import require
@@ -36,6 +38,8 @@ def answers(
     base, adapter, warnings = locate(model, dataset)
     require(base)
     with quietly(verbose=options.verbose):
+        if adapter is not None and (adapter.parent / RESULT).is_file():
+            warnings += _other_base(adapter.parent)
         return _answers(dataset, samples, (base, adapter), options, progress), warnings
 
 
@@ -59,28 +63,29 @@ def locate(model: str, dataset: Dataset) -> tuple[str, Path | None, list[str]]:
 
 
 def _run(folder: Path, dataset: Dataset) -> tuple[str, Path, list[str]]:
-    result = _json(folder / RESULT)
-    adapter = folder / "adapter"
-    missing = [key for key in ("base", "demo", "contract") if key not in result]
-    if missing or not (adapter / ADAPTER).is_file():
-        lacking = f"no {missing[0]} in {RESULT}" if missing else f"no adapter/{ADAPTER}"
-        raise InputError(str(folder), f"found {lacking}, expected a finished run of gdp train")
-    _agree(folder, result["contract"], dataset)
+    trained = finished.read(folder)
+    base = finished.base_of(folder, trained)
+    _agree(folder, _plain(trained.contract), dataset)
     warnings = []
-    prompts = _plain(dataset.manifest.prompts)
-    if result.get("prompts", prompts) != prompts:
+    if trained.prompts is not None and trained.prompts != dataset.manifest.prompts:
         warnings.append("the dataset's prompts are not those that the run was trained with")
-    if _settings(adapter).get("images") == "placeholder":
+    if trained.sft.get("images") == "placeholder":
         warnings.append("the run was trained with placeholders instead of screenshots; here it is shown the real ones")
-    return (str(folder / "base") if result["demo"] else str(result["base"])), adapter, warnings
+    return base, folder / "adapter", warnings
+
+
+def _other_base(folder: Path) -> Iterator[str]:
+    """Yield a warning where the base's files are not those that the run was trained on."""
+    trained = finished.document(folder / RESULT)
+    if not trained.demo and (name := finished.changed(trained)) is not None:
+        yield f"{name} in {trained.base} is not the one that the run was trained on: these answers are of another model"
 
 
 def _settings(adapter: Path) -> dict[str, Any]:
     """Return `training.sft` of the run that an adapter lies in; nothing where it lies elsewhere."""
     if not (adapter.parent / RESULT).is_file():
         return {}
-    found = _json(adapter.parent / RESULT).get("config", {}).get("training", {}).get("sft", {})
-    return found if isinstance(found, dict) else {}
+    return finished.document(adapter.parent / RESULT).sft
 
 
 def _loading(adapter: Path | None) -> SftConfig:
@@ -122,6 +127,7 @@ def _answers(
 ) -> list[Answers]:  # fmt: skip
     from train.encoding.data import Encoder, Item
     from train.models import model as models
+    from train.outputs.adapter import put_on
 
     from .generate import Generator, longest
 
@@ -135,13 +141,7 @@ def _answers(
     model = models.load(base, _loading(adapter))
     if adapter is None:
         return [_answer("model", generator, model, items, progress)]
-    import peft
-
-    try:
-        model = peft.PeftModel.from_pretrained(model, str(adapter)).eval()
-    except (ValueError, RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:160]
-        raise StageError(str(adapter), f"cannot load the adapter ({reason}), expected one for {base.name}") from error
+    model = put_on(model, adapter)
     found = []
     if options.base:
         with model.disable_adapter():

@@ -9,7 +9,7 @@ from pipeline.exceptions import ConfigError, StageError
 from train.config import LoraConfig, SftConfig, TrainConfig
 
 from .lora import Targets, resolve, whole
-from .parts import Part, part_of
+from .parts import TITLES, Part, part_of
 
 HEADS = ("lm_head", "embed_tokens")
 
@@ -65,7 +65,7 @@ def _check_rates(chosen: Targets, sft: SftConfig) -> None:
     rates: dict[Part, float | None] = {"vision": sft.vision_learning_rate, "projector": sft.projector_learning_rate}
     for part, rate in rates.items():
         if rate is not None and not chosen.parts[part]:
-            message = f"found {rate:g}, but nothing in the {part} learns, so it would have no effect"
+            message = f"found {rate:g}, but nothing in {TITLES[part]} learns, so it would have no effect"
             hint = f"leave it out, or target_modules: llm+{part}"
             raise ConfigError(f"training.sft.{part}_learning_rate", message, hint)
 

@@ -1,6 +1,7 @@
 """The base model, frozen, and the LoRA layers on its language model."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,10 @@ def find(model: str | None, dataset: Source, run_folder: Path) -> Base:
         folder = run_folder / "base"
         if processes.first():
             tiny.save_model(made, agreed, folder)
-        base = Base(str(folder), "base", True, _config(str(folder)), made)
+        base = Base(str(folder), "base", True, config_of(str(folder)), made)
         contract.check(tiny.name(agreed), base.config, agreed)
         return base
-    config = _config(model)
+    config = config_of(model)
     return Base(model, model, False, config, _processor(model, config, agreed))
 
 
@@ -93,7 +94,7 @@ def processor_of(model: str | None, dataset: Source) -> Any:
     """Return the processor alone, as `--show` needs it; nothing is written."""
     if model is None:
         return tiny.build_processor(dataset)
-    return _processor(model, _config(model), dataset.manifest.contract)
+    return _processor(model, config_of(model), dataset.manifest.contract)
 
 
 def _processor(model: str, config: Any, agreed: Contract) -> Any:
@@ -103,10 +104,11 @@ def _processor(model: str, config: Any, agreed: Contract) -> Any:
     return made
 
 
-def _config(source: str) -> Any:
+def config_of(source: str) -> Any:
+    """Return a model's configuration; raises InputError where there is none."""
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # the libraries' readers stumble on damaged files in all ways
         local = Path(source).exists()
         reason = _first_line(error)
         if local:
@@ -132,6 +134,22 @@ def targets(base: Base, config: TrainConfig) -> Targets:
     return adapt.targets(skeleton(base), config)
 
 
+def _check_whole(source: str, info: dict[str, Any]) -> None:
+    """Raise InputError where the files do not hold each weight, in the shape that config.json says."""
+    if info["mismatched_keys"]:
+        name, found, expected = min(info["mismatched_keys"])
+        shapes = f"found {_shape(found)} in its files, expected {_shape(expected)} by its config.json"
+        raise InputError(source, f"{name}: {shapes}", "download the model again")
+    if info["missing_keys"]:
+        missing = min(info["missing_keys"])
+        message = f"its files lack {len(info['missing_keys'])} weights ({missing}), expected a complete model"
+        raise InputError(source, message, "download the model again")
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
 def load(base: Base, sft: SftConfig) -> Any:
     """Return the base model with its weights, every parameter frozen, in evaluation mode."""
     machine = hardware.of(sft)
@@ -146,15 +164,17 @@ def load(base: Base, sft: SftConfig) -> Any:
         options["device_map"] = {"": torch.cuda.current_device() if machine.device == "cuda" else "cpu"}
     try:
         model, info = AutoModelForImageTextToText.from_pretrained(
-            base.source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
+            base.source,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below; the library's own error names none
+            **options,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         message = f"cannot load its weights ({_first_line(error)}), expected safetensors files"
-        raise InputError(base.source, message) from error
-    if info["missing_keys"]:
-        missing = min(info["missing_keys"])
-        message = f"its files lack {len(info['missing_keys'])} weights ({missing}), expected a complete model"
-        raise InputError(base.source, message, "download the model again")
+        raise InputError(base.source, message, "download the model again") from error
+    _check_whole(base.source, info)
     for module in model.modules():
         # bitsandbytes repacks 4-bit weights for a CPU's no-grad passes and back again when saving, losing digits each
         # time: the base would no longer be the one that the adapter was trained on. It also fails there on matrices

@@ -9,8 +9,11 @@ from typing import Any, Literal
 from pipeline import lock
 from pipeline.exceptions import InputError
 from pipeline.place import Place
+from pipeline.schema_errors import findings, json_path
 from train.folder import rundir
 from train.watching.guards import Finding, GuardConfig, replay
+
+from .lines import whole
 
 Series = list[tuple[int, float]]
 Status = Literal["starting", "running", "finished", "failed", "interrupted"]
@@ -51,7 +54,7 @@ class State:
             raise InputError(str(folder), "found no run there, expected the folder of one", hint)
         held = not result and lock.held(Place(str(folder)), rundir.LOCK)
         try:
-            lines = _lines(log.read_bytes())
+            lines = whole(log.read_bytes())
             age = max(0.0, time.time() - log.stat().st_mtime)
         except FileNotFoundError:
             lines, age = [], 0.0
@@ -116,8 +119,16 @@ class State:
         return self.lines[-1] if self.lines and self.lines[-1].get("event") == "stop" else {}
 
     def _guards(self) -> GuardConfig:
-        given = self.identity.get("config", {}).get("training", {}).get("guards", {})
-        return GuardConfig(**{each.name: given[each.name] for each in fields(GuardConfig) if each.name in given})
+        """Return the run's settings of the guards; raises InputError where they are none."""
+        given: Any = self.identity
+        for key in ("config", "training", "guards"):
+            given = given.get(key, {}) if isinstance(given, dict) else given
+        if isinstance(given, dict):  # another version may know other keys
+            given = {each.name: given[each.name] for each in fields(GuardConfig) if each.name in given}
+        for place, message in findings("training", {"training": {"guards": given}}):
+            where = f"{self.folder}: {json_path(('config', *place))}"
+            raise InputError(where, message, "its run.json was changed")
+        return GuardConfig(**given)
 
 
 def _verdict(guard: str, action: str, found: list[Finding]) -> Verdict:
@@ -141,19 +152,6 @@ def _status(finished: bool, lines: list[dict[str, Any]], held: bool) -> Status:
 
 def _timed(line: dict[str, Any]) -> bool:
     return "loss" in line and line["step"] > 0 and "elapsed" in line.get("timing", {})
-
-
-def _lines(data: bytes) -> list[dict[str, Any]]:
-    """Return the lines that are whole; the last one may be half written."""
-    lines = []
-    for text in data.splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("step"), int):
-            lines.append(line)
-    return lines
 
 
 def _document(path: Path) -> dict[str, Any]:

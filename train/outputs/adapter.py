@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pipeline.exceptions import StageError
 from train.encoding import processor
 from train.folder import processes
 from train.plan import Plan
@@ -31,6 +32,32 @@ def weights(adapted: Any) -> dict[str, torch.Tensor] | None:
         with deepspeed.zero.GatheredParameters([weight]):
             whole[name] = weight.detach().cpu().clone()
     return whole
+
+
+def put_on(model: Any, folder: Path) -> Any:
+    """Return the model with a saved adapter, in evaluation mode; raises StageError where it is none for this model.
+
+    peft only warns of weights that the file lacks, and would go on without them.
+    """
+    import peft
+    from safetensors.torch import load_file
+
+    try:
+        with_adapter = peft.PeftModel.from_pretrained(model, str(folder)).eval()
+        saved = load_file(folder / FILE)
+    except Exception as error:  # peft stumbles on damaged files in all ways
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        expected = f"expected one for {model.config._name_or_path}"
+        raise StageError(str(folder), f"cannot load the adapter ({reason}), {expected}") from error
+    if lacking := sorted(peft.get_peft_model_state_dict(with_adapter, save_embedding_layers=False).keys() - saved):
+        message = f"found no {lacking[0]} in {FILE}, expected a weight for each adapted layer"
+        raise StageError(str(folder), message, "train again, or take the file from where the run was made")
+    if broken := sorted(name for name, weight in saved.items() if not weight.isfinite().all()):
+        raise StageError(str(folder), f"found a weight that is no number in {broken[0]}, expected numbers")
+    return with_adapter
+
+
+FILE = "adapter_model.safetensors"
 
 
 def save(adapted: Any, state: dict[str, torch.Tensor] | None, plan: Plan, folder: Path, facts: dict[str, Any]) -> None:

@@ -8,22 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from pipeline.apart import keep_apart
 from pipeline.exceptions import InputError, OutputError, StageError
-from pipeline.manifest import Contract
 from pipeline.place import Place, flush_folder
 from train.config import SftConfig
-from train.folder.rundir import MARKER, RESULT
+from train.folder import finished
 from train.quiet import quietly
 from train.run import require
 from train.watching.progress import Progress
 
 MERGED = "merge.json"
 """What the folder was made of; written with the rest, so that the same command knows its own work."""
-
-ADAPTER = "adapter/adapter_model.safetensors"
 
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 
@@ -86,13 +81,13 @@ class MergeReport:
 
 def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
     """Merge a finished run into the new folder; raises GdpError subclasses, and leaves nothing there when it does."""
-    result = _result(run_folder)
-    base = str(run_folder / "base") if result["demo"] else str(result["base"])
+    trained = finished.read(run_folder)
+    base = finished.base_of(run_folder, trained)
     require(base)
     keep_apart(Place.of(run_folder), Place.of(out))
     who = {
-        "run": result["fingerprint"],
-        "adapter": hashlib.sha256((run_folder / ADAPTER).read_bytes()).hexdigest(),
+        "run": trained.fingerprint,
+        "adapter": hashlib.sha256((run_folder / finished.ADAPTER).read_bytes()).hexdigest(),
         "asked": options.precision,
     }
     if (stored := _stored(out, who, fresh=options.fresh)) is not None:
@@ -100,15 +95,16 @@ def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
     with quietly(verbose=options.verbose):
         from . import merging
 
+        _check_same(base, trained)
         progress = Progress(quiet=options.quiet, bar=options.progress)
         scratch = out.with_name(f".{out.name}.merging")
         shutil.rmtree(scratch, ignore_errors=True)
         try:
             scratch.mkdir(parents=True)
-            contract = msgspec.convert(result["contract"], Contract)
-            sft = SftConfig(**_known(result["config"]["training"]["sft"]))
-            found = merging.merge(base, run_folder / "adapter", scratch, contract, sft, options.precision, progress)
-            report = MergeReport(out=str(out), run=str(run_folder), base=str(result["model"]), **found)
+            sft = SftConfig(**_known(trained.sft))
+            adapter = run_folder / "adapter"
+            found = merging.merge(base, adapter, scratch, trained.contract, sft, options.precision, progress)
+            report = MergeReport(out=str(out), run=str(run_folder), base=trained.model, **found)
             kept = {key: value for key, value in asdict(report).items() if key not in {"out", "run", "reused"}}
             (scratch / MERGED).write_text(json.dumps({**who, "report": kept}, indent=2, sort_keys=True) + "\n")
             _into_place(scratch, out)
@@ -120,25 +116,11 @@ def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
     return report
 
 
-def _result(folder: Path) -> dict[str, Any]:
-    """Return a finished run's `run.json`; raises InputError for any other folder."""
-    where = str(folder)
-    if not folder.is_dir():
-        raise InputError(where, "found no folder, expected a run of gdp train")
-    if not (folder / RESULT).is_file():
-        if (folder / MARKER).is_file():
-            hint = "the command that started it goes on from its last checkpoint"
-            raise InputError(where, "found a run that was not finished, expected one that was", hint)
-        raise InputError(where, f"found no {RESULT}, expected a run of gdp train", "gdp train writes runs")
-    try:
-        result: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
-        lacking = [key for key in ("base", "model", "demo", "contract", "config", "fingerprint") if key not in result]
-    except (ValueError, TypeError) as error:
-        raise InputError(where, f"cannot read {RESULT} ({error}), expected JSON") from error
-    if lacking or not (folder / ADAPTER).is_file():
-        found = f"no {lacking[0]} in {RESULT}" if lacking else f"no {ADAPTER}"
-        raise InputError(where, f"found {found}, expected a finished run of gdp train")
-    return result
+def _check_same(base: str, trained: finished.Finished) -> None:
+    """Raise InputError where the base's files are not those that the adapter was trained on."""
+    if (name := finished.changed(trained)) is not None:
+        message = f"its {name} is not the one that the run was trained on, expected the same model"
+        raise InputError(base, message, "put the files back that the run was trained on, or train again")
 
 
 def _known(settings: dict[str, Any]) -> dict[str, Any]:

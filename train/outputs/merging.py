@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from transformers import AutoConfig
 
 from pipeline.manifest import Contract
 from pipeline.records import ImageRef, Message, Part
@@ -19,6 +18,7 @@ from train.models import model as models
 from train.watching.progress import Progress
 
 from . import verify
+from .adapter import put_on
 from .merge import Precision, check_close
 
 FORMS = {str(dtype).removeprefix("torch."): form for form, dtype in models.DTYPES.items()}
@@ -32,9 +32,7 @@ def merge(
 
     The base is loaded as its files are, never in 4 or 8 bits: merged into quantised weights, an update is rounded away.
     """
-    import peft
-
-    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    config = models.config_of(name)
     form = str(FORMS.get(str(config.dtype).removeprefix("torch."), "fp32")) if asked == "auto" else str(asked)
     made = processors.of_model(str(adapter), config, contract)
     base = models.Base(name, name, False, config, made)
@@ -44,10 +42,10 @@ def merge(
     before = None
     if quantised is not None:
         progress.say(f"merge: the adapter on its base in {quantised}, for comparison")
-        before = verify.logits(peft.PeftModel.from_pretrained(models.load(base, sft), str(adapter)).eval(), batch)
+        before = verify.logits(put_on(models.load(base, sft), adapter), batch)
         gc.collect()
     progress.say(f"merge: into the base in {form}")
-    apart = peft.PeftModel.from_pretrained(models.load(base, whole), str(adapter)).eval()
+    apart = put_on(models.load(base, whole), adapter)
     expected = verify.logits(apart, batch)
     merged = apart.merge_and_unload(safe_merge=True)
     merged.config.use_cache = True
