@@ -78,7 +78,8 @@ def fit(
         return {}
     facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
     facts["metrics"] = outcome.metrics(log, config.eval, plan)
-    curve.draw(out / "loss.png", log.series("loss"), log.series("eval_loss"), f"{facts['model']}, seed {options.seed}")
+    title = f"{facts['model']}, seed {options.seed}"
+    curve.draw(out / "loss.png", log.losses(), log.series("loss"), log.series("eval_loss"), title)
     trainable, total = adapted.get_nb_trainable_parameters()
     adapter.save(adapted, weights, plan, out / "adapter", facts)
     reach("adapter.saved")

@@ -208,7 +208,7 @@ def test_the_dry_run_is_the_run(
     text = report.render_text()
     assert "12 an epoch, 24 in all" in text
     assert "224x512: 112 tokens, 28 screenshots" in text
-    assert "advice    8 GB: bf16 fits; 4 bits would only cost time" in text
+    assert "advice    8, 16, 24, 48, 80 GB: bf16 fits; 4 bits would only cost time" in text
     bins = [(each.samples, round(each.image)) for each in report.lengths if each.samples]
     assert bins == [(6, 112), (6, 224), (12, 336)]
 

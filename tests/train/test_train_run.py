@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError, OutputError, StageError
@@ -19,9 +20,11 @@ from pipeline.records import Sample
 from train import config as settings
 from train.config import LoraConfig, SftConfig, TrainConfig, load
 from train.folder import rundir
-from train.outputs import card, verify
+from train.outputs import card, curve, verify
 from train.report import TrainReport
 from train.run import RunOptions, run
+from train.watching.log import Log
+from train.watching.progress import Progress
 
 FILES = (
     "adapter/adapter_model.safetensors",
@@ -393,11 +396,30 @@ def test_the_curve_is_titled_with_the_model(
 ) -> None:
     """The built-in model by its name, another by what --model says; never by the folder that it lies in."""
     titles = []
-    monkeypatch.setattr("train.outputs.curve.draw", lambda *arguments: titles.append(arguments[3]))
+    monkeypatch.setattr("train.outputs.curve.draw", lambda *arguments: titles.append(arguments[4]))
     named = str(demo_run[0] / "base")
     for number, model in enumerate((None, named)):
         run(dataset_folder, tmp_path / str(number), DEMO, replace(SHORT, model=model))
     assert titles == ["built-in tiny Qwen3-VL (random weights), seed 0", f"{named}, seed 0"]
+
+
+def test_a_short_run_has_a_curve_that_is_seen(tmp_path: Path) -> None:
+    """Each step's loss is drawn: of a run with one line in its log a mean alone would leave nothing to see."""
+    log = Log(None, Progress(quiet=True, bar=False))
+    log.lines = [{"step": 3, "loss": 7.0, "losses": [8.0, 7.0, 6.0]}, {"step": 3, "eval_loss": 6.5},
+                 {"step": 4, "loss": 5.0, "losses": [5.0]}]  # fmt: skip
+    assert log.losses() == [(1, 8.0), (2, 7.0), (3, 6.0), (4, 5.0)]
+
+    def blue(steps: list[tuple[int, float]]) -> int:
+        """Return how many pixels left of the legend are more blue than anything."""
+        curve.draw(tmp_path / "loss.png", steps, [(4, 6.5)], [(0, 7.0), (4, 6.0)], "title")
+        with Image.open(tmp_path / "loss.png") as picture:
+            left = picture.convert("RGB").crop((0, 0, 400, picture.height))
+            pixels = list(zip(*[iter(left.tobytes())] * 3, strict=True))
+        return sum(b > r + 40 for r, _, b in pixels)
+
+    assert blue([]) == 0
+    assert blue(log.losses()) > 100
 
 
 def test_a_dataset_refused_whole_says_why(dataset: Dataset, tmp_path: Path) -> None:

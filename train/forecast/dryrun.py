@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -264,9 +265,9 @@ def advice(memory: dict[str, Estimate], available: float | None) -> list[str]:
     if available is not None:
         return [f"this GPU has {available:.0f} GB: {_verdict(available, whole, packed)}"]
     spare = f"with {SPARE:.0f} GB for CUDA itself"
-    return [f"{size} GB: {_verdict(size, whole, packed)}" for size in SIZES] + [
-        f"bf16 needs {whole:.1f} GB, 4 bits {packed:.1f} GB, {spare}"
-    ]
+    groups = groupby(SIZES, lambda size: _verdict(size, whole, packed))
+    fits = [f"{', '.join(map(str, sizes))} GB: {verdict}" for verdict, sizes in groups]
+    return [*fits, f"bf16 needs {whole:.1f} GB, 4 bits {packed:.1f} GB, {spare}"]
 
 
 def _verdict(size: float, whole: float, packed: float) -> str:

@@ -237,7 +237,7 @@ STOPS = dict.fromkeys(("terminate", "answer", "takeover", "ask_user"), "stop")
 PRESETS: dict[str, Preset] = {
     "default": Preset(
         meaning="gdp's own rules: strict where a real screen is strict",
-        source="docs/evaluation.md; what does the same: AndroidControl (Li et al. 2024, arXiv 2406.03679), D.3",
+        source="docs/evaluation.md; which actions do the same: AndroidControl (Li et al. 2024, arXiv 2406.03679), D.3",
         also=same_effect,
         alternatives=True,
     ),

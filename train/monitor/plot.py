@@ -60,14 +60,15 @@ def axis(low: float, high: float) -> list[float]:
     """Return round numbers, evenly apart, from `low` or below to `high` or above.
 
     >>> axis(0, 3.13), axis(5, 5)
-    ([0.0, 1.0, 2.0, 3.0, 4.0], [5.0, 6.0])
+    ([0.0, 1.0, 2.0, 3.0, 4.0], [4.0, 5.0, 6.0])
     """
-    raw = (high - low or 1.0) / TICKS
+    if high == low:
+        unit = 10.0 ** max(math.floor(math.log10(abs(low))), -300) if low else 1.0
+        return [(round(low / unit) + place) * unit for place in ((-1, 0, 1) if low else (0, 1))]
+    raw = (high - low) / TICKS
     unit = 10.0 ** math.floor(math.log10(raw))
     apart = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= raw * 0.999)
     first, last = math.floor(low / apart), math.ceil(high / apart * 0.999999)
-    if high == low:
-        apart, first, last = 1.0, math.floor(low), math.floor(low) + 1
     return [place * apart for place in range(first, max(last, first + 1) + 1)]
 
 

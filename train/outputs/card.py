@@ -48,6 +48,9 @@ model = AutoModelForImageTextToText.from_pretrained({load!r})
 model = PeftModel.from_pretrained(model, "adapter")
 ```
 
+`adapter` holds the processor, too, with the pixel budget above: `AutoProcessor.from_pretrained("adapter")`, for which
+transformers may ask for torchvision.
+
 `run.json` beside this folder holds every setting and version.
 """
 

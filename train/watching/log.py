@@ -119,6 +119,11 @@ class Log(TrainerCallback):  # type: ignore[misc]
         """Return (step, value) of every line that holds the key."""
         return [(line["step"], line[key]) for line in self.lines if key in line]
 
+    def losses(self) -> list[tuple[int, float]]:
+        """Return (step, train loss) of every optimizer step."""
+        ends = [(line["step"] - len(line["losses"]) + 1, line["losses"]) for line in self.lines if "losses" in line]
+        return [(first + place, loss) for first, losses in ends for place, loss in enumerate(losses)]
+
 
 def _finite(value: Any) -> Any:
     """Return the value with null for every number that JSON has no word for."""
