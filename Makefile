@@ -16,7 +16,11 @@ demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in mode
 	@echo
 	@echo "demo/clean        the validated dataset (Parquet shards, manifest.json)"
 	@echo "demo/run/adapter  the LoRA adapter; demo/run/loss.png its loss curve"
-	@echo "look at a sample: $(BIN)/gdp train demo/clean --show 1"
+	@echo
+	@echo "look at it:       $(BIN)/gdp view demo/clean"
+	@echo "what is learned:  $(BIN)/gdp train demo/clean --show 1"
+	@echo "the curves:       $(BIN)/gdp monitor demo/run --once"
+	@echo "your own data:    README.md, \"Your own trajectories\""
 
 test: .venv/.test  ## every test; browser tests where a Chromium can be had
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -42,6 +42,8 @@ class StageReport:
     """Refused rows that the text names."""
     written: bool = True
     """Whether this stage wrote the dataset, and did not only look at it."""
+    page: str | None = None
+    """Where `--report` puts its page."""
     fail_on: str = "error"
     """What makes the exit code 1: a refused row (`error`), a flagged one too (`warning`), or neither (`never`)."""
 
@@ -60,6 +62,10 @@ class StageReport:
     def detailed(self, wanted: bool) -> "StageReport":
         """Return the same report, naming every refused row if that is wanted."""
         return replace(self, shown=sys.maxsize) if wanted else self
+
+    def told_in(self, page: str | None) -> "StageReport":
+        """Return the same report, naming the page that tells the same."""
+        return replace(self, page=page)
 
     def failing_on(self, level: str) -> "StageReport":
         """Return the same report with another idea of what is a failure."""
@@ -124,7 +130,7 @@ class StageReport:
     def _hints(self) -> Iterator[str]:
         manifest = self.manifest
         if manifest.stage == "validate":
-            yield from verdict.hints(manifest, self.path, written=self.written)
+            yield from verdict.hints(manifest, self.path, written=self.written, page=self.page)
             return
         if manifest.stage == "slice" and manifest.prompts.system is None:
             yield "the system prompt is gdp's own wording; give your agent's with --system-prompt FILE"
@@ -185,9 +191,9 @@ class StageReport:
         kinds = [name for name in self.manifest.config.get("kinds", ()) if name in details]
         idle = [name for name in kinds if details[name] == {}]
         never = [] if whole else [name for name in kinds if name not in idle and not details[name].get("truthful")]
-        for name, value in details.items():
-            if name not in idle and name not in never:
-                yield f"  {name:<15} {_detail(value, guards=None if whole else GUARDS)}"
+        shown = [name for name in kinds if name not in idle and name not in never]
+        for name in [*shown, *(name for name in details if name not in kinds)]:
+            yield f"  {name:<15} {_detail(details[name], guards=None if whole else GUARDS)}"
         if never:
             yield "  not possible    " + ", ".join(f"{name} ({_first_guard(details[name])})" for name in never)
         if idle:

@@ -48,10 +48,12 @@ def lines(manifest: Manifest, *, whole: bool) -> Iterator[str]:
         yield f"  …         {sum(times for _, _, times, _ in rest)} of {len(rest)} more checks; --verbose names all"
 
 
-def hints(manifest: Manifest, path: str, *, written: bool) -> Iterator[str]:
-    """Yield what to do next."""
+def hints(manifest: Manifest, path: str, *, written: bool, page: str | None = None) -> Iterator[str]:
+    """Yield what to do next; `page` is the report that was asked for."""
     flow, flagged = manifest.counts["samples"], manifest.details.get("flagged", 0)
-    if flow.rejected or flagged:
+    if page:
+        yield f"open {page}: what is in the dataset, and each finding beside its screenshot"
+    elif flow.rejected or flagged:
         yield "--report DIR shows each finding beside its screenshot; --verbose names every refused row"
     if "thought" in manifest.rejected:
         yield "where a recording has no thoughts, slice with a layout that asks for none, such as qwen2.5-vl"

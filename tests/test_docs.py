@@ -116,13 +116,7 @@ def test_the_readmes_trajectory_is_one() -> None:
 
 def test_links_lead_somewhere() -> None:
     """Relative links of the Markdown files exist."""
-    for file in (
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        ROOT / "docs" / "formats.md",
-        ROOT / "docs" / "layouts.md",
-        ROOT / "sample_data" / "README.md",
-    ):
+    for file in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "sample_data" / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text(encoding="utf-8")):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 

@@ -21,6 +21,8 @@ from pipeline.records import Sample
 from pipeline.terminal import safe
 from pipeline.verdict import lines
 
+SAMPLES = Path(__file__).parent.parent / "sample_data" / "trajectories"
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
@@ -108,6 +110,7 @@ def test_the_report_of_a_dataset_with_findings(dataset: Dataset, tmp_path: Path)
     assert written["funnel"][-1]["samples"] == clean.manifest.counts["samples"].out
     cut = next(each["samples"] for each in written["funnel"] if each["after"] == "cut by slice")
     assert cut == sum(s.origin == "clean" for s in dataset.samples())
+    assert "report.html: what is in the dataset" in build.gdp(*command, "--fresh").stderr
     assert {each["check"]: each["times"] for each in written["findings"]}["thought_length"] == refused
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
     pages = [
@@ -123,6 +126,22 @@ def test_the_report_of_a_dataset_with_findings(dataset: Dataset, tmp_path: Path)
     assert shown
     assert all((tmp_path / "report/rejected" / name).stat().st_size for name in shown)
     assert page.count("data:image/jpeg;base64,") == min(12, sum("frame none" not in each for each in _cards(pages[1:])))
+
+
+def test_the_funnel_counts_as_the_stages_did(tmp_path: Path) -> None:
+    """A repair of a labelled mistake takes the place of a clean sample: it was cut by slice, and is none added."""
+    for name in ("notes-en-delete-old-list", "drive-en-star-supplier-list"):
+        shutil.copytree(SAMPLES / name, tmp_path / "in" / name)
+    sliced = build.sliced(tmp_path / "in", tmp_path / "sliced", max_pixels=131072)
+    augmented = build.augmented(tmp_path / "sliced", tmp_path / "augmented", rate=0.4)
+    build.gdp("validate", augmented.path, "--report", tmp_path / "report", "--severity", "thought_length=error")
+    written = json.loads((tmp_path / "report/report.json").read_bytes())
+    funnel = {each["after"]: each["samples"] for each in written["funnel"]}
+    cut, added = sliced.manifest.counts["samples"], augmented.manifest.counts["samples"]
+    assert added.out > added.into > 0
+    assert augmented.manifest.details["labelled"]["in place"] > 0
+    assert (funnel["decisions recorded"], funnel["cut by slice"]) == (cut.into, cut.out)
+    assert funnel["with errors added"] == added.out
 
 
 def _cards(pages: list[str]) -> list[str]:

@@ -86,6 +86,7 @@ def validate_command(
             keep_apart(told_in, place, "--report", "folder of the report")
         overview.check(report_folder)
     report = stage.run(source, out, config, how).failing_on(fail_on).detailed(verbose)
+    report = report.told_in(str(report_folder / "report.html") if report_folder else None)
     told: Report = report
     if other is not None or report_folder is not None:
         looked = overview.look(report, other)

@@ -15,6 +15,7 @@ from msgspec import Struct
 from PIL import Image
 
 from pipeline.dataset import Dataset
+from pipeline.errors import KINDS
 from pipeline.exceptions import OutputError
 from pipeline.manifest import Manifest
 from pipeline.records import ImageRef
@@ -34,6 +35,7 @@ THUMBNAIL = (360, 640)
 """Pixels of their screenshots at most."""
 OURS = re.compile(r"report\.(json|html)|rejected(/\d+\.html|/images(/[0-9a-f]{64}\.(jpeg|png|webp))?)?")
 """Files and folders of a report, by their place in it."""
+ERROR_KIND = re.compile(r'"error_kind":"(\w+)"')
 FOLDERS = frozenset({"rejected", "rejected/images"})
 
 
@@ -146,11 +148,13 @@ def write(looked: Looked, folder: Path) -> None:
 def funnel(looked: Looked) -> list[tuple[str, int]]:
     """Return what was left after each stage, as far as the dataset tells: earlier stages by the rows they refused."""
     flow = looked.manifest.counts["samples"]
-    added, refused = looked.measures.counts["origin"].get("error_correction", 0), 0
+    kinds = looked.measures.counts["error_kind"]  # one that takes the place of a clean sample adds none
+    added, refused = sum(n for kind, n in kinds.items() if not KINDS[kind].replaces), 0
     for number in looked.dataset.manifest.shard_numbers():
         for row in looked.dataset.rows("rejected", number, ["stage", "scope", "row"]):
             refused += row["stage"] == "slice" and row["scope"] != "trajectory"
-            added += row["stage"] == "validate" and '"origin":"error_correction"' in (row["row"] or "")
+            kind = ERROR_KIND.search(row["row"] or "") if row["stage"] == "validate" else None
+            added += kind is not None and kind[1] in KINDS and not KINDS[kind[1]].replaces
     sliced = flow.into - added
     steps = []
     if refused:

@@ -24,7 +24,7 @@ def draw(path: Path, steps: Series, train: Series, val: Series, title: str) -> N
         ),
         (
             train,
-            "train, mean since the line before",
+            "train, mean of logging_steps",
             {"color": "C0", "marker": "o" if few(train) else "", "markersize": 3},
         ),
         (val, "eval", {"color": "C1", "marker": "o", "markersize": 4}),
