@@ -1,6 +1,7 @@
 """Which checks run and how much each matters: the defaults of `CHECKS`, as the user changed them."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -57,4 +58,7 @@ def listing() -> str:
 
 def _known(option: str, name: str) -> None:
     if name not in CHECKS:
-        raise ConfigError(option, f"found {name!r}, expected one of {', '.join(CHECKS)}", "gdp validate --list")
+        near = get_close_matches(name, CHECKS, 3, 0.5)
+        hint = f"nearest: {', '.join(near)}; " if near else ""
+        message = f"found {name!r}, expected the name of one of the {len(CHECKS)} checks"
+        raise ConfigError(option, message, f"{hint}gdp validate --list has them all")

@@ -101,4 +101,5 @@ COMMANDS = (
 """In the order of the pipeline."""
 
 for _command in COMMANDS:
+    _command.short_help = str(_command.help).split("\n\n", maxsplit=1)[0]  # whole, where click would cut it off
     main.add_command(_command)
