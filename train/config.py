@@ -169,6 +169,12 @@ def _check_together(path: Path, config: TrainConfig) -> None:
         value = getattr(sft, key)
         if value is not None and value > 1 and not float(value).is_integer():
             raise ConfigError(f"{where}.{key}", f"found {value}, expected a whole number of steps, or a share below 1")
+    if not any(asdict(config.loss).values()):
+        message = "found every weight 0, expected one above: nothing but the end of a turn would be learned"
+        raise ConfigError(f"{path}: $.training.loss", message, "leave at least one of them out")
+    if sft.images == "placeholder" and sft.cache_vision != "none":
+        message = f"found {sft.cache_vision} with images: placeholder, expected none: there is nothing to keep"
+        raise ConfigError(f"{where}.cache_vision", message, "leave cache_vision out")
     if sft.use_4bit and sft.precision == "fp16":
         found = "found fp16 together with use_4bit, expected auto, bf16 or fp32"
         raise ConfigError(f"{where}.precision", found, "leave precision out; auto picks what the GPU has")

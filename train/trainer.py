@@ -77,8 +77,13 @@ class WeightedTrainer(ResumableTrainer):
         return self._followed(super().get_eval_dataloader(eval_dataset))
 
     def _followed(self, loader: Any) -> Any:
-        """Return the loader; its iterators are known, so that none of their workers outlives training."""
+        """Return the loader; its iterators are known, so that none of their workers outlives training.
+
+        The seeds that it hands to its workers are of a generator of its own: drawn from the global one, they would move
+        dropout, once an epoch or once a run as workers live on or not, and a resumed run would be another.
+        """
         inner = _innermost(leave_signals_to_us(loader))
+        inner.generator = torch.Generator().manual_seed(self.args.data_seed)
         iterate = inner._get_iterator
 
         def iterator() -> Any:
