@@ -22,11 +22,20 @@ def ancestors(elements: Sequence[Element], index: int) -> Iterator[Element]:
         parent = elements[parent].parent
 
 
+def takers(elements: Sequence[Element], point: Point) -> list[Element]:
+    """Return the interactive elements at the point that nothing is known to cover."""
+    x, y = point
+    return [
+        e for e in elements
+        if e.bbox[0] <= x < e.bbox[2] and e.bbox[1] <= y < e.bbox[3] and interactive(e) and e.topmost is not False
+    ]  # fmt: skip
+
+
 def hit(elements: Sequence[Element], point: Point) -> Element | None:
     """Return the interactive element that takes a tap at the point: the smallest one there that nothing covers."""
-    boxes = ((n, e.bbox) for n, e in enumerate(elements) if interactive(e) and e.topmost is not False)
-    index = smallest_containing(boxes, point)
-    return None if index is None else elements[index]
+    there = takers(elements, point)
+    index = smallest_containing(((n, e.bbox) for n, e in enumerate(there)), point)
+    return None if index is None else there[index]
 
 
 def target_element(elements: Sequence[Element], action: Action) -> Element | None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import build
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline import layouts
-from pipeline.checks import CHECKS, Context, gather
+from pipeline.checks import CHECKS, Context, gather, reasoning, wording
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
 from pipeline.dataset import Dataset
@@ -250,6 +252,34 @@ def test_two_controls_at_the_point(tmp_path: Path) -> None:
     card["steps"][1]["observation"]["elements"].append({"bbox": [0.1, 0.3, 0.95, 0.6], "clickable": True})
     samples, about = recorded(tmp_path, document, card)
     assert found("ambiguous_target", samples, about) == ["over/0001"]
+
+
+WORDS = st.sampled_from([
+    *sorted(reasoning._PLAIN_REASONS), "tap", "I", "I'll", "let me", "go back", "typed", "I've", "in", "step",
+    "Step 12", "x", "X:", "= 3", "coordinates", "(", "[1,", "2]", "now_so", '"Save"', "scrolled", "我输入", "第3步中",
+    "坐标", "İ",
+])  # fmt: skip
+
+
+@given(st.lists(st.tuples(WORDS, st.sampled_from([" ", "", "\n", "."]), st.booleans())))
+def test_no_thought_is_passed_over_for_the_words_that_it_lacks(pieces: list[tuple[str, str, bool]]) -> None:
+    """What is not searched, as no word of it is there, no search finds; what is taken as said, a search finds."""
+    agree("".join(f"{word.upper() if large else word}{gap}" for word, gap, large in pieces))
+    for done in ("typed", "entered", "scrolled", "swiped"):
+        agree(f"I've just {done} it")
+    for wanted in ("tap", "click", "type", "enter", "scroll", "swipe", "wait", "go back"):
+        agree(f"Let me now {wanted}.")
+
+
+def agree(text: str) -> None:
+    """Compare what is decided by words with what the searches say."""
+    for pattern, words in ((reasoning._INTENT, reasoning._INTENT_WORDS), (reasoning._DONE, reasoning._DONE_WORDS),
+                           (reasoning._STEP, reasoning._STEP_WORDS)):  # fmt: skip
+        assert wording.may_say(text, words) or not pattern.search(text)
+    if wording._COORDINATES.search(text):
+        assert wording.may_say(text, wording._AXES) or wording._BRACKETS.search(text)
+    assert reasoning._reasons(text) == bool(reasoning._REASON.search(text))
+    assert wording._words(text) == len(wording._WORD.findall(text))
 
 
 @pytest.mark.parametrize(("digits", "is_card"), [

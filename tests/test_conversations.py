@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from pipeline import actions as a
 from pipeline.exceptions import ConfigError
-from pipeline.layouts import LAYOUTS, GrammarError, Layout, render, spoken
+from pipeline.layouts import LAYOUTS, GrammarError, Layout, Renderer, render, spoken
 from pipeline.layouts.layout import number_images, visible_turns
 from pipeline.policy import History, Prompts
 from pipeline.records import Inbound, Message, Turn, joined
@@ -214,6 +214,29 @@ def test_what_came_back_stands_where_the_agent_puts_it() -> None:
     assert users("qwen3-vl") == [[f"g|Step 1: do 0; {replies[0]}Step 2: do 1; {replies[1]}", 2]]
     assert users("qwen3-vl-computer") == [[0, "g|None"], [1, replies[0][:-2]], [2, replies[1][:-2]]]
     assert users("ui-tars-1.5")[1:] == [[0], ["it is 1234"], [1], ["[]"], [2]]
+
+
+@each_layout
+@pytest.mark.parametrize("keep", ["none", "all"])
+def test_what_was_rendered_before_does_not_show(layout: Layout, keep: Any) -> None:
+    """One renderer says of many samples, the same turns in other places of them, what a new one says of each."""
+    history = replace(layout.history, keep_thought=keep)
+    prompts = Prompts(system=f"{layout.system} {TALL}")
+    renderer = Renderer(layout, history, prompts)
+    reply = (Inbound("user_reply", "Berlin"),)
+    told = [Turn(n, (action,), size=SIZE, thought=thought, instruction=words, inbound=reply if n == 2 else ())
+            for n, (thought, words, action) in enumerate(STEPS)]  # fmt: skip
+    versions = {(n, image, weight): replace(turn, image=image, loss_weight=weight)
+                for n, turn in enumerate(told) for image in (None, 0, 1, 2) for weight in (0.0, 1.0)}  # fmt: skip
+    for last in (5, 1, 3, 5, 2):
+        for seen in (1, 2, 3):
+            for trained in ({last}, {last, last - 1}, {last - 1}):
+                shown = range(max(0, last + 1 - seen), last + 1)
+                turns = [
+                    versions[n, n - shown[0] if n in shown else None, float(n in trained)] for n in range(last + 1)
+                ]
+                for goal in (GOAL, "Another"):
+                    assert renderer.render(goal, turns) == render(layout, history, prompts, goal, turns)
 
 
 @each_layout

@@ -9,7 +9,7 @@ from itertools import combinations
 from pipeline.actions import Box, Click, LongPress, Point
 from pipeline.geometry import contains, inside
 from pipeline.records import Element, Sample
-from pipeline.screen import hit, interactive
+from pipeline.screen import hit, takers
 
 from .case import Decision
 from .check import Context, Finding
@@ -42,8 +42,7 @@ def border(sample: Sample, context: Context) -> Iterator[Finding]:
 def ambiguous(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a point on two controls of which neither lies within the other."""
     for _, path, point, elements in _aimed(sample, context):
-        there = [e for e in elements if interactive(e) and e.topmost is not False and contains(e.bbox, point)]
-        for one, other in combinations(there, 2):
+        for one, other in combinations(takers(elements, point), 2):
             if not inside(one.bbox, other.bbox) and not inside(other.bbox, one.bbox):
                 yield Finding(path, f"found both {_named(one)} and {_named(other)} there, expected one target")
                 break

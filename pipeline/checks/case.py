@@ -56,6 +56,8 @@ class Case:
 
     def __init__(self, sample: Sample, known: Known) -> None:
         self.sample = sample
+        self.shown = [(number, turn) for number, turn in enumerate(sample.turns) if turn.image is not None]
+        """The turns that show a screenshot, and their numbers."""
         self._known = known
 
     @cached_property
@@ -65,10 +67,16 @@ class Case:
         return [of(message) for message in self.sample.messages]
 
     @cached_property
+    def told(self) -> list[Spoken]:
+        """What is known of each turn, whatever of its screenshot is shown."""
+        of = self._known.speech.of
+        return [of(turn) for turn in self.sample.turns]
+
+    @cached_property
     def spoken(self) -> list[Spoken]:
         """The last turns, those that the conversation says as calls."""
-        of = self._known.speech.of
-        return [of(turn) for turn in spoken(self._known.history, self.sample.turns)]
+        said = len(spoken(self._known.history, self.sample.turns))
+        return self.told[len(self.told) - said :]
 
     @cached_property
     def decisions(self) -> tuple[Decision, ...]:
@@ -88,8 +96,8 @@ class Case:
         """By check, the places of texts and what is wrong with each."""
         of_turn = self._known.faults.of_turn
         faults = [("$.goal", *fault) for fault in self._known.faults.of_text(self.sample.goal)]
-        for number, turn in enumerate(self.sample.turns):
-            faults += [(f"$.turns[{number}]{place}", name, said) for place, name, said in of_turn(turn)]
+        for number, of in enumerate([of_turn(each.turn) for each in self.told]):
+            faults += [(f"$.turns[{number}]{place}", name, said) for place, name, said in of] if of else ()
         found: dict[str, list[tuple[str, str]]] = {}
         for path, name, message in faults:
             found.setdefault(name, []).append((path, message))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pipeline.crop import elements_in_view
 from pipeline.dataset import Dataset
-from pipeline.layouts import Layout
+from pipeline.layouts import Layout, Renderer
 from pipeline.manifest import Manifest
 from pipeline.records import Element, ImageRef, Sample
 from pipeline.tables import StepRow
@@ -83,6 +83,11 @@ class Context:
         return self.known.speech
 
     @cached_property
+    def renderer(self) -> Renderer:
+        """What makes messages of the shard's turns."""
+        return Renderer(self.layout, self.manifest.contract.history, self.manifest.prompts, self.speech.say)
+
+    @cached_property
     def recordings(self) -> Recordings:
         """The recorded steps behind the shard's samples."""
         return Recordings(self.dataset, self.number)
@@ -144,11 +149,11 @@ class Check:
     """What is wrong with the dataset, and with no sample of it more than with another."""
 
 
-def of_texts(name: str) -> Callable[[Sample, Context], Iterator[Finding]]:
+def of_texts(name: str) -> Callable[[Sample, Context], Iterable[Finding]]:
     """Return the check that tells of one fault of texts (`faults.LOOKS`), wherever in a sample they stand."""
 
-    def find(sample: Sample, context: Context) -> Iterator[Finding]:
-        for path, message in context.case(sample).faults.get(name, ()):
-            yield Finding(path, message)
+    def find(sample: Sample, context: Context) -> Iterable[Finding]:
+        faults = context.case(sample).faults
+        return [Finding(path, message) for path, message in faults[name]] if name in faults else ()
 
     return find

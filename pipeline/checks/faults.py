@@ -31,7 +31,7 @@ class Faults:
         """Return (place within the turn, check, what is wrong) for each fault of its texts."""
         known = self._turns.get(id(turn))
         if known is None:
-            found = tuple((place, *fault) for place, text in texts(turn) for fault in self.of_text(text))
+            found = tuple([(place, *fault) for place, text in texts(turn) for fault in self.of_text(text)])
             known = self._turns[id(turn)] = (turn, found)  # the turn beside it keeps its id taken
         return known[1]
 

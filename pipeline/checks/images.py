@@ -55,7 +55,7 @@ def blank(sample: Sample, context: Context) -> Iterator[Finding]:
 
 def size_of_turn(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield turns whose size, to which pixel coordinates refer, is not that of the screenshot that they show."""
-    for number, turn in enumerate(sample.turns):
+    for number, turn in context.case(sample).shown:
         if turn.image is not None and turn.size is not None and turn.image < len(sample.images):
             ref = sample.images[turn.image]
             if turn.size != (ref.width, ref.height):

@@ -28,6 +28,7 @@ from pipeline.screen import hit, interactive, label
 
 from .case import Decision
 from .check import Context, Finding
+from .vocabulary import may_say, says
 
 _REASON = re.compile(
     r"\b(?:so|because|since|to|need|needs|want|must|should|therefore|thus|hence|next|then|first|before|after|now|let's"
@@ -64,6 +65,18 @@ _DONE = re.compile(
     r"\bI(?:'ve| have)? (?:already |just )?(typed|entered|scrolled|swiped)\b|我(?:已经|刚刚|刚)(输入|滚动|滑动)",
     re.IGNORECASE,
 )
+_PLAIN_REASONS = frozenset(
+    {
+        "so", "because", "since", "to", "need", "needs", "want", "must", "should", "therefore", "thus", "hence", "next",
+        "then", "first", "before", "after", "now", "still", "already", "done", "finished", "will", "can", "goal",
+        "task", "looking", "find", "check",
+    }
+)  # fmt: skip
+"""Words any of which `_REASON` finds."""
+_INTENT_WORDS = frozenset({"tap", "click", "type", "enter", "scroll", "swipe", "wait", "go"})
+_DONE_WORDS = frozenset({"typed", "entered", "scrolled", "swiped"})
+_STEP_WORDS = frozenset({"step"})
+"""One of them stands in all that `_INTENT`, `_DONE`, `_STEP` find in English."""
 _STEP = re.compile(r"\b(?:in|at|after|since) step (\d{1,3})\b|第\s*(\d{1,3})\s*步(?:中|时|里|之后|以后)", re.IGNORECASE)
 
 
@@ -119,13 +132,13 @@ def target(sample: Sample, context: Context) -> Iterator[Finding]:
 def claims(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that says of earlier steps what none of them did."""
     for decision, thought in _thoughts(sample, context):
-        for found in _STEP.finditer(thought):
+        for found in _STEP.finditer(thought) if may_say(thought, _STEP_WORDS) else ():
             if int(found[1] or found[2]) > decision.turn.step_index + 1:
                 yield Finding(
                     decision.thought_path,
                     f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one",
                 )
-        done = _DONE.search(thought)
+        done = _DONE.search(thought) if may_say(thought, _DONE_WORDS) else None
         if done is None or sample.turns[0].step_index > 0:
             continue
         family = {"typed": "type", "entered": "type", "输入": "type"}.get((done[1] or done[2]).lower(), "scroll")
@@ -175,12 +188,14 @@ def _families(actions: tuple[Action, ...]) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def _reasons(thought: str) -> bool:
-    return _REASON.search(thought) is not None
+    return says(thought, _PLAIN_REASONS) or _REASON.search(thought) is not None
 
 
 @lru_cache(maxsize=4096)
 def _announced(thought: str) -> tuple[str, ...]:
     """Return the families of what the thought says is done next, in order; names in quotes say nothing."""
+    if not may_say(thought, _INTENT_WORDS):
+        return ()
     plain = _QUOTED.sub("", thought)
     return tuple(_FAMILY[(found[1] or found[2]).lower()] for found in _INTENT.finditer(plain))
 

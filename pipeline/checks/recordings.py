@@ -7,6 +7,8 @@ import msgspec
 from pipeline.dataset import Dataset
 from pipeline.tables import StepRow, step_from_row
 
+COLUMNS = [*StepRow.__struct_fields__[:-1], "step"]
+
 
 class Recordings:
     """The trajectories of a shard; rows that are no steps are told of, and their trajectory counts as unknown."""
@@ -16,7 +18,7 @@ class Recordings:
         self._keys: dict[str, list[int | None]] = {}
         self.broken: dict[str, str] = {}
         """By trajectory, what is wrong with its rows."""
-        for index, row in enumerate(dataset.rows("steps", number)):
+        for index, row in enumerate(dataset.rows("steps", number, COLUMNS)):
             name, where = row["trajectory_id"], f"steps/{number:05d}.parquet[{index}]"
             try:
                 step = step_from_row(row)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from pipeline.layouts import render
 from pipeline.records import Sample
 
 from .check import Context, Finding
@@ -10,12 +9,9 @@ from .check import Context, Finding
 
 def rendering(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield messages that are not what the layout makes of the turns; turns that it cannot say are `response`'s."""
-    manifest, speech = context.manifest, context.speech
     if any(each.refused for each in context.case(sample).spoken):
         return
-    rendered = render(
-        context.layout, manifest.contract.history, manifest.prompts, sample.goal, sample.turns, speech.say
-    )
+    rendered = context.renderer.render(sample.goal, sample.turns)
     if rendered != sample.messages:
         place = next((n for n, (a, b) in enumerate(zip(rendered, sample.messages, strict=False)) if a != b),
                      min(len(rendered), len(sample.messages)))  # fmt: skip

@@ -44,8 +44,10 @@ def of_step(sample: Sample, context: Context) -> Iterator[Finding]:
         return
     steps = context.steps(sample.trajectory_id)
     recorded = len(sample.turns) - own_turns(sample)
-    for number, turn in enumerate(sample.turns[:recorded]):
-        if turn.image is None or turn.image >= len(sample.images) or turn.step_index >= len(steps):
+    for number, turn in context.case(sample).shown:
+        if number >= recorded or turn.image is None:
+            continue
+        if turn.image >= len(sample.images) or turn.step_index >= len(steps):
             continue
         image, ref = steps[turn.step_index].image, sample.images[turn.image]
         if image is not None and image.sha256 != ref.sha256:
@@ -81,8 +83,9 @@ def aspect(sample: Sample, context: Context) -> Iterator[Finding]:
     device, factor = context.facts.devices.get(sample.trajectory_id), context.manifest.contract.factor
     if is_cut(sample.sample_id):
         return
-    for turn in sample.turns[: len(sample.turns) - own_turns(sample)]:
-        step = None if turn.image is None else context.step(sample.trajectory_id, turn.step_index)
+    recorded = len(sample.turns) - own_turns(sample)
+    for number, turn in context.case(sample).shown:
+        step = context.step(sample.trajectory_id, turn.step_index) if number < recorded else None
         if step is None or turn.image is None or turn.image >= len(sample.images):
             continue
         width, height = step.observation.image.width, step.observation.image.height
@@ -107,17 +110,20 @@ def sizes(sample: Sample, context: Context) -> Iterator[Finding]:
     first = next((step.image for step in steps if step.image is not None), None)
     if first is None or is_cut(sample.sample_id):
         return
-    for turn in sample.turns[: len(sample.turns) - own_turns(sample)]:
-        ref = None if turn.image is None or turn.image >= len(sample.images) else sample.images[turn.image]
-        if ref is not None and {ref.width, ref.height} != {first.width, first.height}:
+    recorded, expected = len(sample.turns) - own_turns(sample), {first.width, first.height}
+    for number, turn in context.case(sample).shown:
+        if number >= recorded or turn.image is None or turn.image >= len(sample.images):
+            continue
+        ref = sample.images[turn.image]
+        if {ref.width, ref.height} != expected:
             said = f"found {ref.width}x{ref.height} where the recording starts with {first.width}x{first.height}"
             yield Finding(f"$.images[{turn.image}]", f"{said}, expected one size of screen")
 
 
 def marked(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield screenshots into whose pixels the recorder painted marks, as the recording says of them."""
-    for turn in sample.turns:
-        step = None if turn.image is None else context.step(sample.trajectory_id, turn.step_index)
+    for _, turn in context.case(sample).shown:
+        step = context.step(sample.trajectory_id, turn.step_index)
         if step is not None and step.observation.image.marked:
             said = f"found marks painted into the screenshot of step {turn.step_index}, expected none"
             yield Finding(f"$.images[{turn.image}]", said)

@@ -18,7 +18,7 @@ _PHONE = re.compile(
     re.ASCII,
 )
 """With a country's code, with an area's in brackets, in the North American form, a Chinese mobile number."""
-_DIGITS = re.compile(r"(?:\d\D{0,3}){9}")
+_DIGITS = re.compile(r"\d(?:\D{0,3}\d){8}")
 """Without so many, near to each other, there is neither a telephone nor a card number."""
 _CARD = re.compile(r"(?<![\d.+-])(?:\d[ -]?){12,18}\d(?![\d-]|\.\d)", re.ASCII)
 _CREDENTIAL = re.compile(
@@ -47,7 +47,7 @@ def secrets(text: str) -> Iterator[tuple[str, str]]:
         if any(card_number(found[0]) for found in _CARD.finditer(text)):
             yield "card", "found what looks like a payment card number, expected none"
     lower = text.casefold()
-    if any(hint in lower for hint in _HINTS) and (found := _CREDENTIAL.search(text)):
+    if any(map(lower.__contains__, _HINTS)) and (found := _CREDENTIAL.search(text)):
         yield "credential", f"found what looks like a key, token or password ({_hidden(found[0])}), expected none"
 
 

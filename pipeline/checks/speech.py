@@ -25,6 +25,7 @@ class Spoken:
     def __init__(self, speech: "Speech", turn: Turn) -> None:
         self._speech = speech
         self.turn = turn
+        """Without its screenshot and its weight."""
         self._parts: dict[bool, tuple[Part, ...]] = {}
 
     def parts(self, thought: bool) -> tuple[Part, ...]:

@@ -10,11 +10,15 @@ from pipeline.records import Sample
 from .case import Decision
 from .check import Context, Finding
 from .phrases import sentences
+from .vocabulary import may_say, vocabulary
 
 _COORDINATES = re.compile(
     r"[\[(（]\s*\d{1,4}(?:\.\d+)?\s*[,，]\s*\d{1,4}(?:\.\d+)?\s*[\])）]"  # a pair in brackets
     r"|\b[xX]\s*[=:]\s*\d+(?:\.\d+)?\b|坐标|\bcoordinates?\b.{0,20}\d",
 )
+_BRACKETS = re.compile(r"[\[(]\s*\d")
+_AXES = frozenset({"x", "coordinate", "coordinates"})
+"""A bracket before a digit or one of the words stands in all that `_COORDINATES` finds in ASCII texts."""
 _MARKS = re.compile(
     r"\b(?:red|green|blue|yellow) (?:circle|box|dot|marker|rectangle)\b|\bbounding box(?:es)?\b|\bset[- ]of[- ]marks?\b"
     r"|\b(?:ground[- ]truth|annotat(?:ed|ion)|labelled|synthetic|injected)\b|红圈|红框|红色圆圈|标注|边界框",
@@ -47,7 +51,7 @@ def tongue(sample: Sample, context: Context) -> Iterator[Finding]:
 def coordinates(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that recites coordinates, which no screen shows."""
     for decision, thought in _thoughts(sample, context):
-        if found := _first(_COORDINATES, thought):
+        if (may_say(thought, _AXES) or _BRACKETS.search(thought)) and (found := _first(_COORDINATES, thought)):
             yield Finding(decision.thought_path, f"found the coordinates {found!r}, expected words about what is seen")
 
 
@@ -55,7 +59,7 @@ def marks(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield a thought that speaks of marks or labels, which the model will not see when it acts."""
     for decision, thought in _thoughts(sample, context):
         lower = thought.casefold()
-        if any(hint in lower for hint in _HINTS) and (found := _first(_MARKS, thought)):
+        if any(map(lower.__contains__, _HINTS)) and (found := _first(_MARKS, thought)):
             yield Finding(decision.thought_path, f"found {found!r}, expected words about what the agent sees")
 
 
@@ -92,12 +96,14 @@ def _thoughts(sample: Sample, context: Context) -> list[tuple[Decision, str]]:
 
 @lru_cache(maxsize=4096)
 def _words(thought: str) -> int:
-    return len(_WORD.findall(thought))
+    return vocabulary(thought)[0] if thought.isascii() else len(_WORD.findall(thought))
 
 
 @lru_cache(maxsize=4096)
 def _spoken(thought: str) -> tuple[int, str]:
     """Return how many words a thought has outside of quotes, and in which language they are."""
+    if thought.isascii() and '"' not in thought:
+        return _words(thought), language(thought)
     plain = re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", thought)
     return len(_WORD.findall(plain)), language(plain)
 

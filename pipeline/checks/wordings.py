@@ -38,8 +38,8 @@ class Wordings:
 
 
 def _look(message: Message) -> Wording:
-    parts = joined(message.content, tokens=True)
-    empty = not parts or any(part.type == "text" and not _WORD.search(part.text or "") for part in parts)
+    parts = message.content if len(message.content) == 1 else joined(message.content, tokens=True)
+    empty = not parts or any(part.type != "image" and not _WORD.search(part.text or "") for part in parts)
     texts = ((place, part.text) for place, part in enumerate(message.content) if part.type == "text" and part.text)
     spelled = next(((place, found[0]) for place, text in texts if (found := SPECIAL.search(text))), None)
     images = tuple(part.image for part in message.content if part.type == "image")

@@ -3,8 +3,8 @@
 from pipeline.exceptions import ConfigError
 
 from .calls import GrammarError
+from .conversation import Renderer, first_spoken, render, spoken
 from .conversation import check as check_prompts
-from .conversation import first_spoken, render, spoken
 from .layout import Layout, Reply, visible_turns
 from .mai_ui import MaiUi
 from .qwen2_5_vl import Qwen25VL
@@ -24,6 +24,7 @@ __all__ = [
     "LAYOUTS",
     "GrammarError",
     "Layout",
+    "Renderer",
     "Reply",
     "check_prompts",
     "first_spoken",

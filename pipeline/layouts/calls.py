@@ -55,13 +55,11 @@ class Calls:
     def encode(self, name: str, values: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
         """Return the arguments as JSON values, in declared order; `values` must be exactly declared ones."""
         call = self._calls[name]
-        known = [argument.name for argument in call.arguments]
-        assert set(values) <= set(known), f"{name} declares {known}, not {set(values)}"
-        assert all(argument.name in values for argument in call.arguments if argument.required)
+        said = [argument for argument in call.arguments if argument.required or argument.name in values]
+        assert values.keys() == {argument.name for argument in said}, f"{name} declares {said}, not {values}"
         return {
             argument.name: frame().write(values[argument.name]) if argument.kind == "point" else values[argument.name]
-            for argument in call.arguments
-            if argument.name in values
+            for argument in said
         }
 
     def decode(self, name: object, found: Mapping[str, Any], frame: Frame) -> dict[str, Any]:

@@ -35,30 +35,75 @@ def render(
     says, with what came back since; the other replies stand in the turn that they precede. Every turn that is said as a
     call (`spoken`) must be one that the layout accepts. `say` is for who renders a turn often and remembers responses.
     """
-    say = say or (lambda turn, thought: layout.parts(turn, thought=thought))
-    first = _window(turns)
-    before, window = turns[:first], turns[first:]
-    told = layout.told(before, window[0].inbound, history.summary_source) if history.summary_source else ""
-    width, height = turns[-1].size or ("", "")
-    apps = json.dumps(prompts.apps, ensure_ascii=False)
-    words = {"goal": goal, "progress": told, "width": str(width), "height": str(height), "apps": apps}
-    own = layout.system + (APPS if prompts.apps else "")
-    messages = [text_message("system", fill(prompts.system or own, words))]
-    opening = [_opening(prompts.user or layout.user, words, layout.tokens)]
-    if history.instruction_at == "own_turn":
-        messages.append(Message("user", opening.pop()))
-    if history.older == "assistant_turns":
-        for turn in before:
-            messages += [text_message("user", layout.reply(reply)) for reply in turn.inbound]
-            messages.append(Message("assistant", say(turn, history.keep_thought == "all")))
-    for position, turn in enumerate(window):
-        texts = opening if position == 0 else []
-        if position > 0 or not history.summary_source:
-            texts = [*texts, *((Part("text", text=layout.reply(reply)),) for reply in turn.inbound)]
-        messages += _user_turns(history, texts, turn.image)
-        thought = turn.loss_weight > 0 or position == len(window) - 1 or history.keep_thought != "none"
-        messages.append(Message("assistant", say(turn, thought), turn.loss_weight))
-    return tuple(messages)
+    return Renderer(layout, history, prompts, say).render(goal, turns)
+
+
+class Renderer:
+    """Renders the conversations of one dataset; it keeps the turns that it sees and makes the messages of each once."""
+
+    def __init__(self, layout: Layout, history: History, prompts: Prompts, say: Say | None = None) -> None:
+        self._layout, self._history, self._prompts = layout, history, prompts
+        self._say = say or (lambda turn, thought: layout.parts(turn, thought=thought))
+        self._apps = json.dumps(prompts.apps, ensure_ascii=False)
+        self._system = prompts.system or layout.system + (APPS if prompts.apps else "")
+        self._systems: dict[str, Message] = {}
+        self._told: dict[int, tuple[Turn, list[Message]]] = {}  # by identity; the turn beside it keeps its id taken
+        self._asked: dict[int, tuple[Turn, list[Message]]] = {}
+        self._shown: dict[int | None, list[Message]] = {}
+        self._answered: dict[tuple[int, bool], tuple[Turn, Message]] = {}
+
+    def render(self, goal: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
+        """Return the conversation as `render` does."""
+        layout, history, prompts = self._layout, self._history, self._prompts
+        first = _window(turns)
+        before, window = turns[:first], turns[first:]
+        told = layout.told(before, window[0].inbound, history.summary_source) if history.summary_source else ""
+        width, height = turns[-1].size or ("", "")
+        words = {"goal": goal, "progress": told, "width": str(width), "height": str(height), "apps": self._apps}
+        system = fill(self._system, words)
+        messages = [self._systems.get(system) or self._systems.setdefault(system, text_message("system", system))]
+        opening = [_opening(prompts.user or layout.user, words, layout.tokens)]
+        if history.instruction_at == "own_turn":
+            messages.append(Message("user", opening.pop()))
+        if history.older == "assistant_turns":
+            for turn in before:
+                known = self._told.get(id(turn)) or self._tell(turn)
+                messages += known[1]
+        last = len(window) - 1
+        for position, turn in enumerate(window):
+            if position == 0 and (opening or history.summary_source):
+                replies = [] if history.summary_source else self._replies(turn)
+                messages += _user_turns(history, [*opening, *replies], turn.image)
+            else:
+                messages += self._ask(turn)
+            thought = turn.loss_weight > 0 or position == last or history.keep_thought != "none"
+            answered = self._answered.get((id(turn), thought)) or self._answer(turn, thought)
+            messages.append(answered[1])
+        return tuple(messages)
+
+    def _tell(self, turn: Turn) -> tuple[Turn, list[Message]]:
+        """Return an older turn's messages: what came back, then the response."""
+        messages = [text_message("user", self._layout.reply(reply)) for reply in turn.inbound]
+        messages.append(Message("assistant", self._say(turn, self._history.keep_thought == "all")))
+        return self._told.setdefault(id(turn), (turn, messages))
+
+    def _ask(self, turn: Turn) -> list[Message]:
+        """Return what the user says and shows in a turn of the window: mostly nothing but a screenshot."""
+        if turn.inbound:
+            if id(turn) not in self._asked:
+                self._asked[id(turn)] = (turn, _user_turns(self._history, self._replies(turn), turn.image))
+            return self._asked[id(turn)][1]
+        if turn.image not in self._shown:
+            self._shown[turn.image] = _user_turns(self._history, [], turn.image)
+        return self._shown[turn.image]
+
+    def _answer(self, turn: Turn, thought: bool) -> tuple[Turn, Message]:
+        """Return the response of a turn of the window."""
+        message = Message("assistant", self._say(turn, thought), turn.loss_weight)
+        return self._answered.setdefault((id(turn), thought), (turn, message))
+
+    def _replies(self, turn: Turn) -> list[tuple[Part, ...]]:
+        return [(Part("text", text=self._layout.reply(reply)),) for reply in turn.inbound]
 
 
 def spoken(history: History, turns: Sequence[Turn]) -> Sequence[Turn]:

@@ -1,5 +1,7 @@
 """The whole numbers that a layout writes for a point, and the way back."""
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from pipeline.actions import Point
@@ -13,10 +15,8 @@ class Coordinates(Struct, frozen=True):
 
     def write(self, point: Point) -> list[int]:
         """Return [x, y]; a number that came from here comes out again exactly."""
-        return [
-            min(max(round(value * span), 0), largest)
-            for value, span, largest in zip(point, self.span, self.largest, strict=True)
-        ]
+        (x, y), (width, height), (right, bottom) = point, self.span, self.largest
+        return [min(max(round(x * width), 0), right), min(max(round(y * height), 0), bottom)]
 
     def read(self, x: float, y: float) -> Point:
         """Return the fractions; raises ValueError for numbers that are not on the screenshot."""
@@ -26,6 +26,7 @@ class Coordinates(Struct, frozen=True):
         return (x / self.span[0], y / self.span[1])
 
 
+@lru_cache(maxsize=64)
 def grid(scale: int) -> Coordinates:
     """Return the grid 0..scale over any screenshot; both edges are on it.
 
@@ -35,6 +36,7 @@ def grid(scale: int) -> Coordinates:
     return Coordinates((scale, scale), (scale, scale))
 
 
+@lru_cache(maxsize=64)
 def pixels(width: int, height: int) -> Coordinates:
     """Return the pixels of a screenshot of that size; its right and bottom edges belong to the last pixel.
 

@@ -90,9 +90,10 @@ class Layout:
 
     def parts(self, turn: Turn, *, thought: bool = True) -> tuple[Part, ...]:
         """Return the response as parts of a message; control tokens that the model writes are parts of their own."""
-        return joined_parts(
-            Part("token" if span.token else "text", span.text) for span in self.spans(turn, thought=thought)
-        )
+        spans = self.spans(turn, thought=thought)
+        if not any(span.token for span in spans):
+            return (Part("text", joined(spans)),)
+        return joined_parts(Part("token" if span.token else "text", span.text) for span in spans)
 
     def no_call(self, action: Action) -> GrammarError:
         """Return the reason why there is no call for an action."""

@@ -16,7 +16,7 @@ from pipeline.records import Turn
 from .calls import GrammarError
 from .mobile_use import MobileUse, declared
 from .spans import Span
-from .tool_call import loads, one_line, signature, spells_call
+from .tool_call import dumps, loads, one_line, signature, spells_call
 
 CALLS = declared("[x, y] on a grid from 0 to 999 over the screen", key=False, answer=True)
 MEANING = "Touch the screen of a phone, type, or press its buttons. The screen is 999x999."
@@ -72,7 +72,7 @@ class Qwen3VL(MobileUse):
     def words(self, turn: Turn, *, thought: bool) -> tuple[Span, ...]:
         """Return thought and action sentence."""
         said = (Span("Thought: "), Span(one_line(turn.thought), "thought"), Span("\n")) if thought else ()
-        return (*said, Span(f"Action: {json.dumps(one_line(turn.instruction), ensure_ascii=False)}\n"))
+        return (*said, Span(f"Action: {dumps(one_line(turn.instruction))}\n"))
 
     def read_words(self, text: str) -> tuple[str | None, str | None, str]:
         """Return thought, sentence, and the call."""

@@ -21,7 +21,7 @@ class Span(Struct, frozen=True):
 
 def joined(spans: Iterable[Span]) -> str:
     """Return what the pieces say together."""
-    return "".join(span.text for span in spans)
+    return "".join([span.text for span in spans])
 
 
 def coordinates(numbers: Sequence[int], separator: str) -> Iterator[Span]:
@@ -38,17 +38,21 @@ def call(tool: str, arguments: Mapping[str, Any], points: Iterable[str]) -> Iter
     >>> joined(call("t", {"action": "click", "at": [1, 2]}, ["at"]))
     '{"name": "t", "arguments": {"action": "click", "at": [1, 2]}}'
     """
-    yield Span(f'{{"name": {_json(tool)}, "arguments": {{')
-    for place, (key, value) in enumerate(arguments.items()):
-        yield Span(f"{', ' if place else ''}{_json(key)}: ")
+    before = f'{{"name": {_json(tool)}, "arguments": {{'
+    for key, value in arguments.items():
+        before += f"{_json(key)}: "
         if key in points:
-            yield from (Span("["), *coordinates(value, ", "), Span("]"))
+            yield Span(f"{before}[")
+            yield from coordinates(value, ", ")
+            before = "], "
         elif key == "action":
-            yield from (Span('"'), Span(_json(value)[1:-1], "action"), Span('"'))
+            yield Span(f'{before}"')
+            yield Span(_json(value)[1:-1], "action")
+            before = '", '
         else:
-            yield Span(_json(value))
-    yield Span("}}")
+            before += f"{_json(value)}, "
+    yield Span(f"{before.removesuffix(', ')}}}}}")
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_json = json.JSONEncoder(ensure_ascii=False).encode
+"""What `json.dumps` does, without making an encoder for each value."""
