@@ -1,8 +1,9 @@
 """The part of a run that costs: train, save, prove what was saved."""
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pipeline.faults import reach
 
 from . import outcome, trainer
 from .config import TrainConfig
-from .encoding.data import Collator, Examples
+from .encoding.data import Collator, Examples, Item
 from .encoding.source import Source
 from .evaluation.examination import Examination
 from .folder import checkpoints, processes, rundir
@@ -39,104 +40,130 @@ def fit(
     progress: Progress,
     checkpoint: Path | None,
 ) -> dict[str, Any]:
-    """Train, from the checkpoint if there is one, save, verify; return what `run.json` says about it."""
-    if checkpoint is not None:
-        progress.say(f"train: going on from {checkpoint.name}")
-    examination = Examination.of(dataset, plan, config.eval, out)
-    set_seed(_seed(options))
-    # Before the model: with DeepSpeed, these decide that its weights are loaded in parts.
-    arguments = trainer.arguments(
-        config,
-        folder=str(out / checkpoints.FOLDER),
-        seed=_seed(options),
-        max_steps=options.max_steps,
-        precision=plan.precision,
-        run_name=out.name,
-    )
-    arguments.ddp_find_unused_parameters = not all(item.images for item in plan.train)  # of a vision tower that learns
-    adapted = model.add_lora(model.load(plan.base, config.sft), plan.targets, config.lora, config.sft)
-    examples = (Examples(dataset, plan.encoder, plan.train), Examples(dataset, plan.encoder, plan.val))
-    if (way := head.way(adapted)) is not head.Way.CHUNKS:
-        progress.say(f"train: the loss of this model takes {way.value}")
-    log = Log(out / rundir.LOG if processes.first() else None, progress)
-    watch = Watch(config.guards, log)
-    stop = Stop(progress.say)
-    try:
-        with stop.listening():
-            steps = _train(
-                adapted, arguments, examples, out, config, plan, log, watch, stop, checkpoint, examination, progress
-            )
-    except Interrupted:
-        raise KeyboardInterrupt from None  # before the first step
-    finally:
-        progress.clear()
-        log.close()
-    adapt.settle(adapted)
-    batch = Collator(plan.base.processor, plan.encoder.frame)([Examples(dataset, plan.encoder, plan.val[:1])[0]])
-    weights, seen = adapter.weights(adapted), verify.look(adapted, batch)  # of parts, where there are several processes
-    if not processes.first():
-        return {}
-    facts = {**outcome.facts(dataset, config, plan, outcome.losses(log)), "warnings": watch.warnings()}
-    facts["metrics"] = outcome.metrics(log, config.eval, plan)
-    title = f"{facts['model']}, seed {options.seed}"
-    curve.draw(out / "loss.png", log.losses(), log.series("loss"), log.series("eval_loss"), title)
-    trainable, total = adapted.get_nb_trainable_parameters()
-    adapter.save(adapted, weights, plan, out / "adapter", facts)
-    reach("adapter.saved")
-    progress.say("train: checking the saved adapter")
-    verify.release(adapted)
-    del adapted
-    found = verify.compare(seen, batch, out / "adapter", lambda: model.load(plan.base, config.sft), plan.precision)
-    return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
+    """Train, from the checkpoint if there is one, save, verify; return what `run.json` says about it.
 
-
-def _train(
-    adapted: Any,
-    arguments: Any,
-    examples: tuple[Examples, Examples],
-    out: Path,
-    config: TrainConfig,
-    plan: Plan,
-    log: Log,
-    watch: Watch,
-    stop: Stop,
-    checkpoint: Path | None,
-    examination: Examination | None,
-    progress: Progress,
-) -> int:
-    """Evaluate once, then train, from the checkpoint if there is one; the model holds the best weights afterwards.
-
-    Return the number of steps. Raises KeyboardInterrupt when it was asked to stop and has saved everything, and
-    GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
+    Empty where another process writes the folder. Raises KeyboardInterrupt when it was asked to stop and has saved
+    everything, and GuardStopError where a guard stops the run; the best adapter until then lies in `last_good/`.
     """
-    tower, collator = vision.prepare(adapted, plan, examples, config.sft, out, progress)
-    save_steps = config.sft.eval_steps if config.sft.save_steps is None else config.sft.save_steps
-    with _tensorboard_in(out / rundir.TENSORBOARD):
-        runner = trainer.make(
-            adapted,
-            arguments,
-            examples,
-            collator,
-            log,
-            tower,
-            watch,
-            rates=rates.of_parts(config.sft),
-            gradients=GradientCheck(log.say),
-            stop=stop,
-            save_steps=save_steps,
-            measure_first=True,
+    return _Fit(dataset, out, config, options, plan, progress).run(checkpoint)
+
+
+class _Fit:
+    """One run: what it was given, and what watches over it."""
+
+    def __init__(
+        self, dataset: Source, out: Path, config: TrainConfig, options: RunOptions, plan: Plan, progress: Progress
+    ) -> None:
+        self._dataset = dataset
+        self._out = out
+        self._config = config
+        self._options = options
+        self._plan = plan
+        self._progress = progress
+        self._seed = options.seed % 2**32  # what numpy takes
+        self._stop = Stop(progress.say)
+
+    def run(self, checkpoint: Path | None) -> dict[str, Any]:
+        """Train, save, verify."""
+        if checkpoint is not None:
+            self._progress.say(f"train: going on from {checkpoint.name}")
+        self._prepare()
+        self._log = Log(self._out / rundir.LOG if processes.first() else None, self._progress)
+        self._watch = Watch(self._config.guards, self._log)
+        try:
+            steps = self._learn(checkpoint)
+        except Interrupted:
+            raise KeyboardInterrupt from None  # before the first step
+        finally:
+            self._progress.clear()
+            self._log.close()
+        return self._prove(steps)
+
+    def _prepare(self) -> None:
+        """Load the model and put LoRA on it; nothing is written before that can be done."""
+        plan, sft = self._plan, self._config.sft
+        self._examination = Examination.of(self._dataset, plan, self._config.eval, self._out)
+        set_seed(self._seed)
+        self._set = self._arguments()  # before the model: with DeepSpeed they decide that its weights come in parts
+        self._adapted = model.add_lora(model.load(plan.base, sft), plan.targets, self._config.lora, sft)
+        if (way := head.way(self._adapted)) is not head.Way.CHUNKS:
+            self._progress.say(f"train: the loss of this model takes {way.value}")
+
+    def _learn(self, checkpoint: Path | None) -> int:
+        """Return the number of steps; the model holds the best weights afterwards."""
+        plan, sft, adapted = self._plan, self._config.sft, self._adapted
+        examples = (self._examples(plan.train), self._examples(plan.val))
+        with self._stop.listening():
+            tower, collator = vision.prepare(adapted, plan, examples, sft, self._out, self._progress)
+            with _tensorboard_in(self._out / rundir.TENSORBOARD):
+                runner = trainer.make(
+                    adapted,
+                    self._set,
+                    examples,
+                    collator,
+                    self._log,
+                    tower,
+                    self._watch,
+                    rates=rates.of_parts(sft),
+                    gradients=GradientCheck(self._log.say),
+                    stop=self._stop,
+                    save_steps=sft.eval_steps if sft.save_steps is None else sft.save_steps,
+                    measure_first=True,
+                )
+            runner.examination = self._examination
+            patience.add(runner, self._config.eval, self._log)
+            self._train(runner, checkpoint)
+        return int(runner.state.global_step)
+
+    def _arguments(self) -> Any:
+        arguments = trainer.arguments(
+            self._config,
+            folder=str(self._out / checkpoints.FOLDER),
+            seed=self._seed,
+            max_steps=self._options.max_steps,
+            precision=self._plan.precision,
+            run_name=self._out.name,
         )
-    runner.examination = examination
-    patience.add(runner, config.eval, log)
-    try:
-        runner.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-        if runner.stopped:
-            stop.tell(f"train: saved at step {runner.state.global_step}")
-            raise KeyboardInterrupt
-        watch.end(int(runner.state.global_step))
-    except GuardStopError as error:
-        raise lastgood.kept(error, out, runner.state.best_model_checkpoint, plan, log) from error
-    return int(runner.state.global_step)
+        # Of a vision tower that learns, where a sample shows no screenshot.
+        arguments.ddp_find_unused_parameters = not all(item.images for item in self._plan.train)
+        return arguments
+
+    def _examples(self, items: Sequence[Item]) -> Examples:
+        return Examples(self._dataset, self._plan.encoder, items)
+
+    def _train(self, runner: Any, checkpoint: Path | None) -> None:
+        """Evaluate once, then train, from the checkpoint if there is one."""
+        try:
+            runner.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+            if runner.stopped:
+                self._stop.tell(f"train: saved at step {runner.state.global_step}")
+                raise KeyboardInterrupt
+            self._watch.end(int(runner.state.global_step))
+        except GuardStopError as error:
+            best = runner.state.best_model_checkpoint
+            raise lastgood.kept(error, self._out, best, self._plan, self._log) from error
+
+    def _prove(self, steps: int) -> dict[str, Any]:
+        """Save the adapter and hold what was saved against what was trained; return the run's facts."""
+        out, plan, log, adapted = self._out, self._plan, self._log, self._adapted
+        adapt.settle(adapted)
+        batch = Collator(plan.base.processor, plan.encoder.frame)([self._examples(plan.val[:1])[0]])
+        weights, seen = adapter.weights(adapted), verify.look(adapted, batch)  # of parts, in several processes
+        if not processes.first():
+            return {}
+        facts = outcome.facts(self._dataset, self._config, plan, outcome.losses(log))
+        facts |= {"warnings": self._watch.warnings(), "metrics": outcome.metrics(log, self._config.eval, plan)}
+        title = f"{facts['model']}, seed {self._options.seed}"
+        curve.draw(out / "loss.png", log.losses(), log.series("loss"), log.series("eval_loss"), title)
+        trainable, total = adapted.get_nb_trainable_parameters()
+        adapter.save(adapted, weights, plan, out / "adapter", facts)
+        reach("adapter.saved")
+        self._progress.say("train: checking the saved adapter")
+        verify.release(adapted)
+        del adapted, self._adapted
+        load = functools.partial(model.load, plan.base, self._config.sft)
+        found = verify.compare(seen, batch, out / "adapter", load, plan.precision)
+        return {**facts, "trainable": trainable, "total": total, "steps": steps, "verified": asdict(found)}
 
 
 @contextlib.contextmanager
@@ -151,7 +178,3 @@ def _tensorboard_in(folder: Path) -> Iterator[None]:
     finally:
         if own:
             os.environ.pop(name, None)
-
-
-def _seed(options: RunOptions) -> int:
-    return options.seed % 2**32  # what numpy takes
