@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Threads that wait for work by spinning cost 3 to 9 times the whole on two cores.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test prove planted lint torture docs clean
+.PHONY: demo test prove learn planted lint torture docs clean
 
 demo: .venv/.train  ## the whole chain on sample_data, with a tiny built-in model
 	rm -rf demo
@@ -30,6 +30,9 @@ prove: .venv/.test  ## replay every kind of error in a live app, and print how t
 
 planted: .venv/.test  ## plant every kind of defect into clean data; print what `gdp validate` finds
 	cd tests && ../$(BIN)/python -m planted --write
+
+learn: .venv/.test  ## does error correction teach recovery? recorded, trained, acted out in the live app
+	$(BIN)/python -m benchmarks.learn
 
 torture: .venv/.test  ## the long form of the fault tests
 	GDP_TORTURE=1 $(BIN)/python -m pytest tests/test_faults.py tests/test_executor.py --timeout 3600

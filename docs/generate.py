@@ -65,7 +65,7 @@ TREE = {
     "schemas/": "JSON Schemas of trajectory, action, sample, manifest, training configuration",
     "sample_data/": "recorded trajectories, the app they come from, the recorder",
     "tests/": "one file a module (`make test`); `replay/` proves the errors (`make prove`), `planted/` the checks",
-    "benchmarks/": "measurements against the bare work; results in `docs/benchmarks.md`",
+    "benchmarks/": "against the bare work (`docs/benchmarks.md`); `learn/`: does error correction teach recovery",
 }
 
 

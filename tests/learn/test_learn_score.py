@@ -1,0 +1,80 @@
+"""The experiment's own arithmetic: what is held out, what the arms train, what an interval is."""
+
+import math
+from pathlib import Path
+
+import build
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.learn import score
+from benchmarks.learn.arms import ARMS, unmask
+from benchmarks.learn.goals import GOALS, HELD_OUT_LAYOUTS, LAYOUTS, LOOKS, TRAIN_LAYOUTS, VALIDATION, Goal, curriculum
+from pipeline.dataset import Dataset
+
+
+def test_what_is_acted_on_was_never_recorded() -> None:
+    """No layout of the evaluation is in the recordings, its parts are; every goal acted on is, and is told apart."""
+    recorded = curriculum()
+    assert not {layout for layout, _ in recorded} & set(HELD_OUT_LAYOUTS)
+    assert {p for layout in HELD_OUT_LAYOUTS for p in layout.split(",")} <= {
+        p for layout in TRAIN_LAYOUTS for p in layout.split(",")
+    }
+    assert set(LAYOUTS) == {*TRAIN_LAYOUTS, *HELD_OUT_LAYOUTS}
+    goals = {goal for _, goal in recorded}
+    assert goals - {*GOALS, *LOOKS} == {Goal(VALIDATION)}
+    assert len({goal.text for goal in goals}) == len({goal.name for goal in goals}) == len(goals)
+
+
+@given(st.integers(1, 400).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_an_interval_holds_its_share(counted: tuple[int, int]) -> None:
+    hits, of = counted
+    low, high = score.wilson(hits, of)
+    assert 0 <= low <= hits / of <= high <= 1
+    assert high - low < 2 / math.sqrt(of) + 1e-9
+
+
+@pytest.mark.parametrize(("hits", "of", "low", "high"), [(8, 10, 0.4902, 0.9433), (0, 20, 0.0, 0.1611)])
+def test_wilson_as_published(hits: int, of: int, low: float, high: float) -> None:
+    """Values of R's `prop.test(correct=FALSE)`."""
+    assert score.wilson(hits, of) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+def result(success: int, planted: dict[str, int], recovered: dict[str, int]) -> dict[str, object]:
+    return {"episodes": 10, "success": success, "invalid": 0, "planted": planted, "recovered": recovered,
+            "on path": 30, "went back": 3, "decisions": 60}  # fmt: skip
+
+
+def test_seeds_are_pooled_and_shown() -> None:
+    seeds = [result(4, {"back": 2}, {"back": 1}), result(6, {"back": 1, "dead_tap": 4}, {"dead_tap": 2})]
+    assert score.pooled(seeds)["planted"] == {"back": 3, "dead_tap": 4}
+    table = score.main_table({"an arm": seeds})
+    assert "| an arm | 50 (30–70) | 40 / 60 | 43 (16–75) | 10 (5–20) |" in table
+    assert "1 of 3" in score.kinds_table({"an arm": seeds})
+    assert "2 of 4" in score.kinds_table({"an arm": seeds})
+
+
+def test_only_wrong_turns_are_unmasked(tmp_path: Path) -> None:
+    """The copy differs in nothing but the weights of the wrong turns, and `gdp validate` refuses it."""
+    build.sliced(build.back_corpus(tmp_path / "t"), tmp_path / "s", max_pixels=131072, val_fraction=0.4)
+    masked = build.augmented(tmp_path / "s", tmp_path / "masked", rate=0.4)
+    unmask(tmp_path / "masked", tmp_path / "unmasked")
+    copy = Dataset.open(tmp_path / "unmasked")
+    pairs = list(zip(masked.samples(), copy.samples(), strict=True))
+    changed = [(a, b) for a, b in pairs if a != b]
+    assert changed
+    assert {a.sample_id for a, _ in changed} == {a.sample_id for a, _ in pairs if a.origin == "error_correction"}
+    for a, b in changed:
+        weights = [(m.loss_weight, n.loss_weight) for m, n in zip(a.messages, b.messages, strict=True)]
+        wrong = sum(turn.role == "error" for turn in a.turns)
+        assert weights.count((0.0, 1.0)) == wrong
+        assert weights[-1] == (1.0, 1.0)
+        assert [m.content for m in a.messages] == [m.content for m in b.messages]
+    assert build.validated(tmp_path / "masked").manifest.rejected == {}
+    assert build.validated(tmp_path / "unmasked").manifest.rejected == {"trained_turns": len(changed)}
+
+
+def test_arms_are_what_was_asked_for() -> None:
+    assert {(arm.percent, arm.masked) for arm in ARMS} == {(0, True), (10, True), (20, True), (30, True), (20, False)}
+    assert len({arm.name for arm in ARMS}) == len({arm.title for arm in ARMS}) == len(ARMS)
