@@ -150,7 +150,7 @@ def test_a_click_beside_its_target_is_reported_and_moved_on_request(tmp_path: Pa
     assert left.manifest.details["points"] == {"off_target": 10}
     assert left.manifest.details["jitter"] == {"considered": 0}
     assert list(left.samples()) == list(source.samples())
-    assert build.validated(tmp_path / "left").manifest.rejected == {"coordinates": 10}
+    assert build.validated(tmp_path / "left").manifest.rejected == {"beside_target": 10}
     found = build.augmented(tmp_path / "d", tmp_path / "out", rate=0, recentre=True)
     assert found.manifest.details["points"] == {"off_target": 10}
     assert found.manifest.details["jitter"] == {"considered": 10, "made": 10, "truthful": 10}

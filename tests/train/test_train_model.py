@@ -231,7 +231,7 @@ def broken(folder: Path, source: Path, what: str) -> str:
     [
         ("other family", "found a llama model, expected one that reads images and text"),
         ("no config", "found no usable config.json"),
-        ("no tokenizer", "its tokenizer has no <|im_start|>, expected a Qwen-VL tokenizer"),
+        ("no tokenizer", "found no tokenizer (tokenizer.json"),
         ("pickle only", "cannot load its weights"),
         ("cut weights", "cannot load its weights"),
         ("missing weights", "its files lack 1 weights (model.language_model.layers.1.mlp.up_proj.weight)"),
