@@ -96,7 +96,7 @@ def test_a_scope_must_find_what_its_name_promises() -> None:
 @pytest.mark.parametrize(
     ("sft", "lora_options", "message"),
     [
-        ({"vision_learning_rate": 1e-5}, {}, "vision_learning_rate: found 1e-05, but nothing in the vision tower learns"),
+        ({"vision_learning_rate": 1e-5}, {}, "found 1e-05, but nothing in the vision tower learns"),
         ({"projector_learning_rate": 1e-5}, {}, "projector_learning_rate: found 1e-05, but nothing in the projector"),
         ({}, {"modules_to_save": ("mergr",)}, "'mergr' matches none of the model's modules"),
         ({}, {"modules_to_save": ("deepstack_merger_list",)}, "'deepstack_merger_list' is a ModuleList"),
