@@ -7,11 +7,8 @@ import torch
 
 from pipeline.seeds import digest
 
-BATCHES_SORTED, POOLS = 64, 8
-"""So many batches of shuffled samples are sorted among themselves: what is together in a batch stays largely chance.
-
-Of a small dataset fewer, so that there are some pools: samples of one length are often of one kind of action.
-"""
+BATCHES_SORTED = 64
+"""So many batches of shuffled samples are sorted among themselves: what is together in a batch stays largely chance."""
 
 
 def order(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[int]:
@@ -24,10 +21,9 @@ def order(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[int
     shuffled = free.permutation(len(lengths))
     full = len(shuffled) // batch * batch
     known = np.asarray(lengths)
-    size = batch * max(1, min(BATCHES_SORTED, full // batch // POOLS))
     batches = []
-    for start in range(0, full, size):
-        pool = shuffled[start : min(start + size, full)]
+    for start in range(0, full, batch * BATCHES_SORTED):
+        pool = shuffled[start : min(start + batch * BATCHES_SORTED, full)]
         batches.append(pool[np.argsort(-known[pool], kind="stable")].reshape(-1, batch))
     if not batches:
         return [int(index) for index in shuffled]
