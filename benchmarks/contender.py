@@ -89,7 +89,7 @@ def arguments(job: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Watch(TrainerCallback):
     """Measures the steps after the warm-up, data included, then counts the operations of some more."""
 
     def __init__(self, job: dict[str, Any]) -> None:
@@ -161,7 +161,7 @@ def with_gdp(job: dict[str, Any], watch: Watch) -> None:
         TrainConfig().sft, cache_vision=job.get("cache", "none"), dataloader_num_workers=job.get("workers", 0)
     )
     base = SimpleNamespace(processor=processor, config=model.config, source=job["work"], name="benchmark")
-    plan = Plan(base, encoder, items, items, {}, None, "bf16" if GPU else "fp32")  # type: ignore[arg-type]
+    plan = Plan(base, encoder, items, items, {}, None, "bf16" if GPU else "fp32")
     examples = (Examples(dataset, encoder, items), Examples(dataset, encoder, items[:1]))
     without(job.get("without"))
     quiet = Progress(quiet=True, bar=False)

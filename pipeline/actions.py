@@ -250,6 +250,11 @@ Action = (
 OPPOSITE: dict[Direction, Direction] = {"up": "down", "down": "up", "left": "right", "right": "left"}
 
 
+def kind(action: Action) -> str:
+    """Return the action's type as the records write it, such as `click`."""
+    return str(type(action).__struct_config__.tag)
+
+
 def target_point(action: Action) -> Point | None:
     """Return the point that the action lands on or starts from, or None where it has none."""
     match action:

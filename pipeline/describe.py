@@ -20,6 +20,7 @@ from .actions import (
     Terminate,
     Type,
     Wait,
+    kind,
 )
 from .records import Lang
 
@@ -51,6 +52,18 @@ _WORDS = {
         "other": "执行“{text}”", "nameless": "该位置", "then": "，然后",
     },
 }  # fmt: skip
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text; each Chinese character is one.
+
+    >>> words_of("打开 Wi-Fi")
+    ['打', '开', 'Wi', 'Fi']
+    """
+    return _WORD.findall(text)
+
+
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 
 
 def language(text: str) -> Lang:
@@ -99,8 +112,7 @@ def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
         case Type(text=text):
             return words["type"].format(text=text)
         case Scroll() | Swipe() if (way := _way(action)) is not None:
-            kind = "scroll" if isinstance(action, Scroll) else "swipe"
-            return words[kind].format(way=_DIRECTIONS[lang][way])
+            return words["scroll" if isinstance(action, Scroll) else "swipe"].format(way=_DIRECTIONS[lang][way])
         case Swipe() | Drag() | Scroll():
             return words["drag"]
         case Button(name=button) if button in _BUTTONS[lang]:
@@ -116,7 +128,7 @@ def sentence(action: Action, lang: Lang, target: str | None = None) -> str:
         case Terminate(status=status):
             return words["success" if status in {"success", "already_done"} else "failure"]
         case _:
-            return words["other"].format(text=type(action).__struct_config__.tag)
+            return words["other"].format(text=kind(action))
 
 
 def sentences(actions: Sequence[Action], lang: Lang, targets: Sequence[str | None]) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .actions import Action, Drag, Scroll, Swipe, Unknown
+from .actions import Action, Drag, Scroll, Swipe, Unknown, kind
 from .importers.output import rejected_row
 from .importers.refusal import Refusal
 from .manifest import Flow
@@ -20,8 +20,7 @@ def losses(action: Action) -> list[str]:
     >>> losses(Scroll(direction="down"))
     ['scroll without start point', 'scroll without distance']
     """
-    kind = str(type(action).__struct_config__.tag)
-    found = [f"synthesised {kind}"] if action.synth else []
+    found = [f"synthesised {kind(action)}"] if action.synth else []
     match action:
         case Unknown():
             found.append("action of no known meaning")
@@ -57,7 +56,7 @@ class Tally:
         for step in trajectory.steps:
             self.labels[step.label.role] += 1
             for action in step.actions:
-                self.actions[str(type(action).__struct_config__.tag)] += 1
+                self.actions[kind(action)] += 1
                 self.losses.update(losses(action))
 
     def refuse(self, refusal: Refusal) -> None:

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from pipeline import layouts
 from pipeline.checks import CHECKS, Context, gather, reasoning, wording
+from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
 from pipeline.dataset import Dataset
+from pipeline.describe import words_of
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
 
@@ -28,7 +30,7 @@ STRUCTURE = {name for name, check in CHECKS.items() if check.severity == "error"
 def context(dataset: Dataset) -> Context:
     """Return what checks may look at of a dataset of one shard."""
     layout = layouts.get(dataset.manifest.contract.layout)
-    return Context(dataset, layout, 0, gather(dataset), pixels=False)
+    return Context(dataset, layout, 0, gather(dataset), Pictures(dataset), pixels=False)
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +281,7 @@ def agree(text: str) -> None:
     if wording._COORDINATES.search(text):
         assert wording.may_say(text, wording._AXES) or wording._BRACKETS.search(text)
     assert reasoning._reasons(text) == bool(reasoning._REASON.search(text))
-    assert wording._words(text) == len(wording._WORD.findall(text))
+    assert wording._words(text) == len(words_of(text))
 
 
 @pytest.mark.parametrize(("digits", "is_card"), [

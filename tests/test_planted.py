@@ -24,7 +24,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
 def test_what_is_planted_is_found(clean: dict[str, Dataset], tmp_path: Path, module: object) -> None:
     """All of it, in each of its places."""
     results = [corpus.plant(name, clean[kind.base], tmp_path / str(number))
-               for number, (name, kind) in enumerate(module.KINDS.items())]  # type: ignore[attr-defined]  # fmt: skip
+               for number, (name, kind) in enumerate(module.KINDS.items())]  # fmt: skip
     missed = [each for each in results if each.found < each.planted]
     assert missed == []
     assert {each.planted for each in results} == {3}

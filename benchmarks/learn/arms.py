@@ -63,7 +63,7 @@ def unmask(source: Path, out: Path) -> None:
                 else:
                     rows = dataset.rows(table, number)
                 for row in rows:
-                    writer.write(table, row)  # type: ignore[arg-type]
+                    writer.write(table, row)
             entries += writer.commit()
     manifest = replace(dataset.manifest, shards=tuple(sorted(entries, key=lambda shard: shard.name)))
     place.write(MANIFEST, manifest.to_json(), "unmask")

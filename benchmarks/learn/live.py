@@ -165,7 +165,7 @@ async def tabs(chromium: str, number: int) -> AsyncIterator[list[Tab]]:
 
 async def _tab(browser: Browser) -> Tab:
     viewport = {"width": WIDTH, "height": HEIGHT}
-    context = await browser.new_context(viewport=viewport, reduced_motion="reduce")  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=viewport, reduced_motion="reduce")
     page = await context.new_page()
     return Tab(page, await context.new_cdp_session(page))
 

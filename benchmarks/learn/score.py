@@ -1,9 +1,10 @@
 """From episodes to the table: counts, intervals, text."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from train.metrics import wilson
 
 from .live import Episode
 
@@ -27,23 +28,6 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
         "went back": sum(episode.went_back_on_path for episode in episodes),
         "decisions": sum(len(episode.turns) for episode in episodes),
     }
-
-
-def wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Return Wilson's interval of a share at 95 % (E. B. Wilson, 1927); nothing counted says nothing.
-
-    >>> [round(side, 3) for side in wilson(0, 10)]
-    [0.0, 0.278]
-    """
-    if not of:
-        return 0.0, 1.0
-    share = hits / of
-    middle = share + z * z / (2 * of)
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    scale = 1 + z * z / of
-    low = (middle - half) / scale if hits else 0.0
-    high = (middle + half) / scale if hits < of else 1.0
-    return low, high
 
 
 def pooled(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

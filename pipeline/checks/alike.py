@@ -1,6 +1,5 @@
 """Recordings that are nearly the same, and val decisions that train has too, by how the screens look."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from msgspec import Struct
 
 from pipeline.actions import Action, target_point
 from pipeline.dataset import Dataset
+from pipeline.describe import words_of
 from pipeline.fingerprint import PHASH_BYTES, distance
 from pipeline.states import PHASH_BITS
 
@@ -20,8 +20,6 @@ SIMILAR = 0.8
 """Share of their words that two goals have in common when they ask for nearly the same."""
 SCREENS = 0.9
 """Share of the screens that look alike in two recordings which are nearly the same."""
-
-_WORD = re.compile(r"[\u3400-\u9fff]|\w+")
 
 
 class _Decision(Struct, frozen=True, gc=False):
@@ -49,7 +47,7 @@ class Alike:
         start = PHASH_BYTES * image["row"] if image else 0
         phash = hashes[start : start + PHASH_BYTES]
         if goal not in self._words:
-            self._words[goal] = frozenset(_WORD.findall(goal))
+            self._words[goal] = frozenset(words_of(goal))
         key = tuple(map(_key, actions))
         self._ways[name].append((key, phash))
         if split in self._sides and phash and any(target_point(action) is not None for action in actions):

@@ -52,20 +52,18 @@ class Context:
     """Of the shard that is checked."""
     facts: Facts
     """What only the whole dataset shows."""
+    pictures: Pictures
+    """What is known of screenshots; it decodes those that were not looked at."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     pixels: bool = True
     """Whether screenshots are decoded."""
     limit: Limit | None = None
-    pictures: Pictures = None  # type: ignore[assignment]  # made below where none are given
     seen: dict[int, ImageRef] = field(default_factory=dict)
     """References to screenshots that are what the schema says, by identity."""
     sizes: dict[tuple[int, int], str | None] = field(default_factory=dict)
     """By size of a screenshot, what the resolution contract has against it."""
     _case: Case | None = None
     _first: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.pictures = self.pictures or Pictures(self.dataset)
 
     @property
     def manifest(self) -> Manifest:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.actions import Action, Click, LongPress
+from pipeline.actions import Action, Click, LongPress, kind
 from pipeline.dataset import Dataset
 from pipeline.describe import same_goal
 from pipeline.leaks import across
@@ -106,7 +106,7 @@ class _Gatherer:
             return  # the check of the recorded steps says so
         self._hash.update(msgspec.json.encode(decision.actions))
         if decision.actions:
-            self.actions[type(decision.actions[0]).__struct_config__.tag] += 1  # type: ignore[index]  # a text
+            self.actions[kind(decision.actions[0])] += 1
         if decision.text.thought:
             self.thoughts[decision.text.thought] += 1
             self.phrases.add(decision.text.thought)

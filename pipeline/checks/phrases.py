@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from pipeline.dataset import Dataset
+from pipeline.describe import words_of
 
 SHARE = 0.05
 """Of all decisions; below it a sentence is not looked at any more (`Thresholds.sentence_share` may be higher)."""
@@ -18,7 +19,6 @@ WORDS = 4
 """Words of a sentence at least: "Done." may be said."""
 
 _END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
-_WORD = re.compile(r"[\u3400-\u9fff]|\w+")
 
 
 class _Thought(Struct):
@@ -56,4 +56,4 @@ class Phrases:
                     self.add(thought)
         shares = {each: times / self._decisions for each, times in self._found.items() if times >= TIMES}
         habits = {each: share for each, share in shares.items() if share >= SHARE}
-        return {each: share for each, share in habits.items() if len(_WORD.findall(each)) >= WORDS}
+        return {each: share for each, share in habits.items() if len(words_of(each)) >= WORDS}

@@ -22,6 +22,7 @@ from pipeline.actions import (
     Terminate,
     Type,
     Wait,
+    kind,
 )
 from pipeline.records import Element, Sample
 from pipeline.screen import hit, interactive, label
@@ -103,11 +104,8 @@ def action(sample: Sample, context: Context) -> Iterator[Finding]:
             continue
         if any(_SAID[family].search(thought) for family in taken if family in _SAID):
             continue
-        kind = type(decision.turn.actions[0]).__struct_config__.tag
-        yield Finding(
-            decision.thought_path,
-            f"found a thought that announces to {announced[-1]} before a {kind}, expected what is done",
-        )
+        found = f"found a thought that announces to {announced[-1]} before a {kind(decision.turn.actions[0])}"
+        yield Finding(decision.thought_path, f"{found}, expected what is done")
 
 
 def target(sample: Sample, context: Context) -> Iterator[Finding]:

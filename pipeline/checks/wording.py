@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pipeline.describe import language
+from pipeline.describe import language, words_of
 from pipeline.records import Sample
 
 from .case import Decision
@@ -27,7 +27,6 @@ _MARKS = re.compile(
 _HINTS = ("circle", "box", "dot", "marker", "rectangle", "marks", "-of-mark", "of mark", "truth", "annotat", "labelled",
           "synthetic", "injected", "红", "标注", "边界框")  # fmt: skip
 """One of them stands in all that `_MARKS` finds: thoughts without any, nearly all, are done with quickly."""
-_WORD = re.compile(r"[\u3400-\u9fff]|\w+")
 
 
 def length(sample: Sample, context: Context) -> Iterator[Finding]:
@@ -96,7 +95,7 @@ def _thoughts(sample: Sample, context: Context) -> list[tuple[Decision, str]]:
 
 @lru_cache(maxsize=4096)
 def _words(thought: str) -> int:
-    return vocabulary(thought)[0] if thought.isascii() else len(_WORD.findall(thought))
+    return vocabulary(thought)[0] if thought.isascii() else len(words_of(thought))
 
 
 @lru_cache(maxsize=4096)
@@ -105,7 +104,7 @@ def _spoken(thought: str) -> tuple[int, str]:
     if thought.isascii() and '"' not in thought:
         return _words(thought), language(thought)
     plain = re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", thought)
-    return len(_WORD.findall(plain)), language(plain)
+    return len(words_of(plain)), language(plain)
 
 
 @lru_cache(maxsize=8192)

@@ -51,7 +51,7 @@ class _InOrder(click.Group):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough
             # An interrupt inside of `exec` leaves a mark that makes `python -m pipeline` die of SIGINT however we exit;
             # the next `exec` takes it away.
-            exec("")  # noqa: S102
+            exec("")  # noqa: S102 - an empty text
             click.echo("stopped; the same command goes on from here", err=True)
             ctx.exit(130)
         except BrokenPipeError:

@@ -12,6 +12,7 @@ from .options import Report, finish, shared_options, source_place, supervise_opt
 
 if TYPE_CHECKING:
     from pipeline.stage import Running
+    from train.run import Supervise
 
 
 @click.command("validate")
@@ -128,7 +129,7 @@ def view_command(
 @supervise_option
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="With --tokens: as for gdp train.")
 def inspect_command(
-    *, dataset: str, sample_id: str, tokens: bool, model: str | None, supervise: str, config_file: Path | None
+    *, dataset: str, sample_id: str, tokens: bool, model: str | None, supervise: "Supervise", config_file: Path | None
 ) -> None:
     """Print one sample of DATASET: its pictures, its conversation, and what of it is trained."""
     from pipeline.inspect import find, lines
@@ -144,7 +145,7 @@ def inspect_command(
     if tokens:
         from train import config, show
 
-        text = show.token_table(opened, sample, model, supervise, config.load(config_file))  # type: ignore[arg-type]  # click chose it
+        text = show.token_table(opened, sample, model, supervise, config.load(config_file))
     else:
         text = lines(sample, colour=coloured())
     for line in text:

@@ -1,12 +1,16 @@
 """`gdp evaluate`: how good a model, a run or somebody else's answers are on a dataset."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.exceptions import ConfigError
 
 from .options import finish, on_terminal, shared_options, source_place
+
+if TYPE_CHECKING:
+    from train.evaluation.evaluate_answers import Split
 
 
 @click.command("evaluate")
@@ -32,8 +36,9 @@ from .options import finish, on_terminal, shared_options, source_place
 @click.option("--base/--no-base", default=True, help="Of a run, let the base model answer too, side by side.")
 @shared_options
 def evaluate_command(
-    *, places: tuple[str, ...], out: Path | None, predictions: Path | None, split: str, preset: str, limit: int | None,
-    batch_size: int, max_new_tokens: int | None, base: bool, fresh: bool, quiet: bool, form: str, verbose: bool,
+    *, places: tuple[str, ...], out: Path | None, predictions: Path | None, split: "Split", preset: str,
+    limit: int | None, batch_size: int, max_new_tokens: int | None, base: bool, fresh: bool, quiet: bool, form: str,
+    verbose: bool,
 ) -> None:  # fmt: skip
     """Judge the answers of MODEL_OR_RUN to the samples of DATASET.
 
@@ -48,7 +53,7 @@ def evaluate_command(
         words = "the dataset alone beside --predictions" if expected == 1 else "a model or a run, and a dataset"
         raise ConfigError("gdp evaluate", f"found {len(places)} arguments, expected {words}", "gdp evaluate --help")
     options = EvaluateOptions(
-        split=split, preset=preset, limit=limit, batch_size=batch_size, max_new_tokens=max_new_tokens, base=base,  # type: ignore[arg-type]  # click chose it
+        split=split, preset=preset, limit=limit, batch_size=batch_size, max_new_tokens=max_new_tokens, base=base,
         fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
     )  # fmt: skip
     model = places[0] if predictions is None else None

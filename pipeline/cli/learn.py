@@ -3,13 +3,16 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pipeline.exceptions import ConfigError
 
 from .options import finish, on_terminal, seed_option, shared_options, source_place, supervise_option
+
+if TYPE_CHECKING:
+    from train.run import Supervise
 
 
 @click.command("train")
@@ -34,7 +37,7 @@ from .options import finish, on_terminal, seed_option, shared_options, source_pl
 @seed_option
 @shared_options
 def train_command(
-    *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, supervise: str,
+    *, dataset: str, out: Path | None, model: str | None, config_file: Path | None, supervise: "Supervise",
     max_steps: int | None, show: int | None, dry_run: bool, preset: Literal["auto", "none"] | None, resume: bool,
     seed: int, fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
@@ -55,7 +58,7 @@ def train_command(
         from train import show as shown
 
         looked = shown.show(
-            source_place(dataset), show, model, colour=coloured(), supervise=supervise,  # type: ignore[arg-type]  # click chose it
+            source_place(dataset), show, model, colour=coloured(), supervise=supervise,
             config=settings.load(config_file),
         )  # fmt: skip
         for text in looked:
@@ -70,7 +73,7 @@ def train_command(
     if out is None and not dry_run:
         raise ConfigError("-o", "found none, expected a new folder for the run", "or --dry-run, or --show N")
     options = trainer.RunOptions(
-        model=model, supervise=supervise, max_steps=max_steps, seed=seed,  # type: ignore[arg-type]  # click chose it
+        model=model, supervise=supervise, max_steps=max_steps, seed=seed,
         fresh=fresh, resume=resume, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
     )  # fmt: skip
     place = source_place(dataset)

@@ -1,10 +1,14 @@
 """`gdp merge`: a run in, a model folder out."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import finish, on_terminal, shared_options
+
+if TYPE_CHECKING:
+    from train.outputs.merge import Precision
 
 
 @click.command("merge")
@@ -16,7 +20,7 @@ from .options import finish, on_terminal, shared_options
 )  # fmt: skip
 @shared_options
 def merge_command(
-    *, run_folder: Path, out: Path, precision: str, fresh: bool, quiet: bool, form: str, verbose: bool
+    *, run_folder: Path, out: Path, precision: "Precision", fresh: bool, quiet: bool, form: str, verbose: bool
 ) -> None:
     """Merge the adapter of RUN into its base: one model folder, for servers that load no adapters.
 
@@ -26,6 +30,6 @@ def merge_command(
     from train.outputs import merge
 
     options = merge.MergeOptions(
-        precision=precision, fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),  # type: ignore[arg-type]  # click chose it
+        precision=precision, fresh=fresh, quiet=quiet, verbose=verbose, progress=not quiet and on_terminal(),
     )  # fmt: skip
     finish(merge.run(run_folder, out, options), out, form=form, quiet=quiet)

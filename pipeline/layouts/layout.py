@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pipeline.actions import Action
+from pipeline.actions import Action, kind
 from pipeline.manifest import Contract
 from pipeline.policy import History
 from pipeline.records import Inbound, Part, Turn
@@ -97,10 +97,8 @@ class Layout:
 
     def no_call(self, action: Action) -> GrammarError:
         """Return the reason why there is no call for an action."""
-        kind = type(action).__struct_config__.tag
-        return GrammarError(
-            f"found {kind} with arguments that {self.name} has no call for, expected one of its actions"
-        )
+        what = f"found {kind(action)} with arguments that {self.name} has no call for"
+        return GrammarError(f"{what}, expected one of its actions")
 
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take a response apart; raises GrammarError unless it is exactly what the layout would write.

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import statistics
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -67,10 +68,7 @@ def kolmogorov(one: Sequence[int], other: Sequence[int]) -> float:
 
 def median(values: Sequence[int]) -> float | None:
     """Return the median, None of nothing."""
-    if not values:
-        return None
-    ordered, half = sorted(values), len(values) // 2
-    return float(ordered[half]) if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return float(statistics.median(values)) if values else None
 
 
 def _of_all(measures: Measures, name: str) -> dict[str, int]:

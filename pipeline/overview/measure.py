@@ -1,6 +1,5 @@
 """Count what a dataset holds: one pass over narrow columns, a few numbers a sample in memory, no screenshot decoded."""
 
-import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -9,8 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.actions import target_point
+from pipeline.actions import kind, target_point
 from pipeline.dataset import Dataset
+from pipeline.describe import words_of
 from pipeline.glance import host
 from pipeline.records import Target
 
@@ -40,9 +40,6 @@ MEASURED = {
     "thought_words": "words of a trained thought; a Chinese character is one",
 }
 """What `Measures.values` has, and what it measures."""
-
-
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 
 
 class _Said(Struct):
@@ -135,7 +132,7 @@ class _Counter:
         app = self._apps.get((trajectory_id, target.step_index), NO_APP)
         self._counts["app"][app] += 1
         for action in target.actions:
-            self._counts["action"][str(type(action).__struct_config__.tag)] += 1
+            self._counts["action"][kind(action)] += 1
             if (point := target_point(action)) is not None:
                 x, y = (min(max(at, 0.0), 0.999999) for at in point)
                 self._clicks[app][int(y * ROWS)][int(x * COLUMNS)] += 1
@@ -157,7 +154,7 @@ class _Counter:
 
 def words(text: str) -> int:
     """Return the number of words of a text; each Chinese character is one."""
-    return len(_WORD.findall(text))
+    return len(words_of(text))
 
 
 def shares(counts: dict[str, int]) -> dict[str, float]:

@@ -72,11 +72,6 @@ def readings(action: Action, image: ImageRef, source: tuple[int, int], contract:
     return found
 
 
-def kind(action: Action) -> str:
-    """Return the action's type."""
-    return str(type(action).__struct_config__.tag)
-
-
 def arguments(action: Action) -> dict[str, Any]:
     """Return what the action says beside its points: all that a page can show as text."""
     plain = msgspec.to_builtins(action)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.actions import Box
+from pipeline.actions import Box, kind
 from pipeline.dataset import Dataset
 from pipeline.describe import sentence
 from pipeline.records import ImageRef, Sample, Turn, joined
@@ -141,7 +141,7 @@ class Presenter:
             },
             "step": turn.step_index,
             "role": turn.role,
-            "action": marks.kind(action),
+            "action": kind(action),
             "arguments": marks.arguments(action),
             "says": turn.instruction or sentence(action, sample.lang),
             "weight": turn.loss_weight,

@@ -173,7 +173,7 @@ def marked(store: Store) -> list[str]:
 
 def blank(*colour: int) -> Callable[[Store], list[str]]:
     """Return what paints the decision's screenshot in one colour."""
-    return repainted(lambda picture: painted(picture["width"], picture["height"], colour))  # type: ignore[arg-type]
+    return repainted(lambda picture: painted(picture["width"], picture["height"], colour))
 
 
 KINDS = {

@@ -80,7 +80,7 @@ def test_an_interrupted_run_writes_its_answers_once(dataset: Dataset, tmp_path: 
 
     made = cases(dataset, list(dataset.samples("val"))[:1])
     items: Any = [(made[0], made[0])]
-    ask = Examination(dataset, items, Silent(), EvalConfig(samples=1), tmp_path)  # type: ignore[arg-type]
+    ask = Examination(dataset, items, Silent(), EvalConfig(samples=1), tmp_path)
     for step, said in ((0, "a"), (2, "b"), (4, "c"), (2, "d")):
         ask(said, step)
     lines = [json.loads(line) for line in (tmp_path / "generations.jsonl").read_text().splitlines()]

@@ -61,14 +61,14 @@ def frame(folder: Callable[[str], Path]) -> Callable[[str], Template]:
     def made(family: str) -> Template:
         with quietly():
             path = str(folder(family))
-            return Template.of(processor.of_model(path, AutoConfig.from_pretrained(path), None), family)  # type: ignore[arg-type]
+            return Template.of(processor.of_model(path, AutoConfig.from_pretrained(path), None), family)
 
     return made
 
 
 def say(role: str, text: str, weight: float = 0.0) -> Message:
     """Return a message of one text."""
-    return Message(role, (Part("text", text=text),), weight)  # type: ignore[arg-type]
+    return Message(role, (Part("text", text=text),), weight)
 
 
 def shows(image: int, text: str) -> Message:

@@ -41,7 +41,7 @@ class World:
         torch.manual_seed(0)
         made = model.add_lora(model.load(self.base, settings), self.targets, config.lora, settings)
         progress = Progress(quiet=True, bar=False)
-        progress.say = self.said.append  # type: ignore[method-assign]
+        progress.say = self.said.append
         tower, collator = vision.prepare(made, self.plan, self.parts, settings, self.out, progress)
         options = trainer.arguments(
             replace(config, sft=settings), folder=str(self.out), seed=0, max_steps=None, precision="fp32"
@@ -214,6 +214,6 @@ def test_features_come_back_as_they_were(tmp_path: Path, kind: str, dtype: torch
     for key in "abc":
         assert store.get(key) is None
         store.put(key, kept)
-    assert torch.equal(store.get("a"), kept)  # type: ignore[arg-type]
+    assert torch.equal(store.get("a"), kept)
     assert [key in flags for key in "abc"] == [True, True, False]
     assert store.get("c") is None

@@ -76,7 +76,7 @@ def test_windows_train_what_they_train(sliced: Callable[..., Path]) -> None:
     """In a window every right decision has its weight already; all-correct adds none that is not there."""
     dataset = Dataset.open(sliced(2, mode="window", window=3))
     for sample in dataset.samples():
-        last, all_correct = (Lesson(dataset.manifest, mode).item(sample) for mode in ("last", "all-correct"))  # type: ignore[arg-type]
+        last, all_correct = (Lesson(dataset.manifest, mode).item(sample) for mode in ("last", "all-correct"))
         assert last.messages == all_correct.messages
 
 
@@ -92,7 +92,7 @@ def test_weights_stand_at_the_pieces(dataset: Dataset, encoder: Any) -> None:
     decode = encoder.frame.tokenizer.decode
     assert decode(found[3.0]) == "click"
     assert decode(found[1.0]) == "<|im_end|>"
-    numbers = sample.messages[-1].content[0].text.split('"coordinate": [')[1].split("]")[0]  # type: ignore[union-attr]
+    numbers = sample.messages[-1].content[0].text.split('"coordinate": [')[1].split("]")[0]
     assert decode(found[2.0]) == numbers.replace(", ", "")
     assert decode(found[0.25]) in (sample.turns[-1].thought or "")
 

@@ -112,10 +112,10 @@ def _check_is_ours(out: Path) -> None:
 
 def _earlier(out: Path, who: dict[str, Any]) -> Earlier:
     """Return what is there of this run; raises OutputError if it was another run, or its checkpoints are damaged."""
-    result = _read(out / RESULT)
+    result = read(out / RESULT)
     if not result and not (out / LOG).exists():
         return Earlier()  # it stopped before it trained, so there is nothing to lose
-    earlier = result or _read(out / MARKER)
+    earlier = result or read(out / MARKER)
     if earlier and earlier.get("fingerprint") != who["fingerprint"]:
         changed = [key for key in who if key != "fingerprint" and earlier.get(key) != who[key]]
         message = f"found a run with another {' and '.join(changed) or 'identity'}, expected a new folder"
@@ -161,7 +161,8 @@ def write(out: Path, name: str, document: dict[str, Any]) -> None:
     Place(str(out)).write(name, text.encode(), "train")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Return what a JSON file of the folder says, nothing where it is missing or no object."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -42,6 +42,7 @@ from pipeline.actions import (
     Takeover,
     Terminate,
     Type,
+    kind,
 )
 
 
@@ -88,14 +89,10 @@ def move(action: Action) -> Move:
     return _plain(action) if reduce is None else reduce(action)
 
 
-def _kind(action: Action) -> str:
-    return str(type(action).__struct_config__.tag)
-
-
 def _plain(action: Action) -> Move:
     """Return the kind, and all that there is beside it as one name."""
     left = {key: value for key, value in asdict(action).items() if key not in {"src", "frame", "synth", "seconds"}}
-    return Move(_kind(action), name=(json.dumps(left, sort_keys=True),) if left else ())
+    return Move(kind(action), name=(json.dumps(left, sort_keys=True),) if left else ())
 
 
 def _click(action: Click) -> Move:
@@ -147,7 +144,7 @@ def _tool(action: CallTool) -> Move:
 
 
 def _held(action: KeyDown | KeyUp) -> Move:
-    return Move(_kind(action), name=(KEYS.get(action.key.lower(), action.key.lower()),))
+    return Move(kind(action), name=(KEYS.get(action.key.lower(), action.key.lower()),))
 
 
 def _terminate(action: Terminate) -> Move:

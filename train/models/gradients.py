@@ -36,7 +36,9 @@ class GradientCheck(TrainerCallback):  # type: ignore[misc]
         """Judge each part once."""
         if args.deepspeed or args.fsdp:
             return  # gradients lie in pieces on several processes there
-        due = {"language", "rest"} | ({"vision", "projector"} if self._pictures else set())
+        due: set[Part] = {"language", "rest"}
+        if self._pictures:
+            due |= {"vision", "projector"}
         if due <= self._judged:
             return
         learning: Counter[Part] = Counter()
@@ -49,7 +51,7 @@ class GradientCheck(TrainerCallback):  # type: ignore[misc]
                 learning[part] += 1
             else:
                 silent.setdefault(part, []).append(name)
-        self._judged |= due  # type: ignore[arg-type]
+        self._judged |= due
         for part, names in silent.items():
             self._judge(part, names, learning[part])
 

@@ -95,8 +95,9 @@ class Tower:
             pixels = torch.cat([patches[place] for place in wanted]) if wanted != list(pictures.made) else pixels
             made = _by_picture(self._original(pixels, image_grid_thw=grids[wanted], **options))
             kept.update(zip(wanted, made, strict=True))
-            for place in wanted if self._store is not None else ():
-                self._store.put(pictures.keys[place], torch.stack(kept[place]))  # type: ignore[union-attr]
+            if self._store is not None:
+                for place in wanted:
+                    self._store.put(pictures.keys[place], torch.stack(kept[place]))
         return [kept[place] for place in range(len(pictures.keys))]
 
     def _made_again(self, key: str) -> torch.Tensor:

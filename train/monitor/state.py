@@ -1,6 +1,5 @@
 """What a run's folder says about the run, be it under way, finished, failed or interrupted."""
 
-import json
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -46,8 +45,8 @@ class State:
     @classmethod
     def of(cls, folder: Path) -> "State":
         """Read the folder; raises InputError if no run of ours is there."""
-        result = _document(folder / rundir.RESULT)
-        identity = result or _document(folder / rundir.MARKER)
+        result = rundir.read(folder / rundir.RESULT)
+        identity = result or rundir.read(folder / rundir.MARKER)
         log = folder / rundir.LOG
         if not identity and not log.is_file():
             hint = "name the folder that gdp train -o writes"
@@ -152,11 +151,3 @@ def _status(finished: bool, lines: list[dict[str, Any]], held: bool) -> Status:
 
 def _timed(line: dict[str, Any]) -> bool:
     return "loss" in line and line["step"] > 0 and "elapsed" in line.get("timing", {})
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
