@@ -227,8 +227,8 @@ def sample(original: Sample, manifest: Manifest, names: Names) -> Sample:
         messages = layouts.render(layout, history, prompts, changed.goal, changed.turns)
     else:  # another stage's wording, or a defect: then text by text
         messages = tuple(_message(message, names) for message in original.messages)
-    same = manifest.slicing.tokenizer is not None  # exact counts need the tokenizer; a name is no longer than a secret
-    tokens = original.text_tokens_estimate if same else estimate_tokens(messages)
+    counted = manifest.slicing.tokenizer is not None  # exactly, by a tokenizer that is not at hand: it stays
+    tokens = original.text_tokens_estimate if counted else estimate_tokens(messages)
     return replace(changed, messages=messages, text_tokens_estimate=tokens)
 
 

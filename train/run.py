@@ -49,13 +49,10 @@ class RunOptions:
 
 def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:
     """Train on the dataset and write the run's folder; raises GdpError subclasses, MissingExtraError without torch."""
-    require(options.model)
-    require_services(config.sft.report_to)
     keep_apart(Place.of(dataset_path), Place.of(out))
     if options.model and Path(options.model).is_dir():
         keep_apart(Place.of(options.model), Place.of(out))
-    dataset = Dataset.open(dataset_path)
-    _check_splits(dataset)
+    dataset = _ready(dataset_path, config, options)
     with quietly(verbose=options.verbose):
         from . import loop
 
@@ -64,14 +61,20 @@ def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions
 
 def dry(dataset_path: Where, config: TrainConfig, options: RunOptions) -> "DryRun":
     """Return what a run would decide and need; reads no weights, writes nothing."""
-    require(options.model)
-    require_services(config.sft.report_to)
-    dataset = Dataset.open(dataset_path)
-    _check_splits(dataset)
+    dataset = _ready(dataset_path, config, options)
     with quietly(verbose=options.verbose):
         from .forecast import dryrun
 
         return dryrun.dry_run(dataset, config, options)
+
+
+def _ready(dataset_path: Where, config: TrainConfig, options: RunOptions) -> Dataset:
+    """Return the dataset, once everything is there that a run needs of this machine and of the dataset."""
+    require(options.model)
+    require_services(config.sft.report_to)
+    dataset = Dataset.open(dataset_path)
+    _check_splits(dataset)
+    return dataset
 
 
 def require(model: str | None) -> None:
