@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import os
 import pickle
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -93,7 +94,9 @@ def serve(handle: int) -> NoReturn:
     threading.Thread(target=_listen, args=(pipe, calls), daemon=True).start()
     try:
         while True:
-            pipe.send_bytes(attempt(*calls.get()))
+            answer = attempt(*calls.get())
+            sys.stdout.flush()  # the supervisor may end this process as soon as it has the answer
+            pipe.send_bytes(answer)
     except SystemExit as error:
         os._exit(error.code if isinstance(error.code, int) else 1)
     except OSError:  # the supervisor is gone
