@@ -110,17 +110,20 @@ def test_a_batch_with_a_huge_loss_is_named_and_the_best_adapter_kept(
     assert not (out / "last_good").exists()
 
 
-@pytest.mark.parametrize("action", ["stop", "warn"])
-def test_an_absurd_learning_rate_is_never_a_success(dataset_folder: Path, tmp_path: Path, action: str) -> None:
-    """The model dies at a rate of 10, its eval loss still below the start: stopped there, or failed at the end."""
+@pytest.mark.parametrize(("action", "seed"), [("stop", 0), ("warn", 1)])
+def test_an_absurd_learning_rate_is_never_a_success(
+    dataset_folder: Path, tmp_path: Path, action: str, seed: int
+) -> None:
+    """The first step at a rate of 100 kills the model, whatever the order: stopped there, or failed at the end."""
+    options = replace(OPTIONS, seed=seed, quiet=True)
     with pytest.raises(GuardStopError, match="the gradient is exactly zero at a loss of") as caught:
-        run(dataset_folder, tmp_path / "run", with_rate(10.0, divergence=action), OPTIONS)
+        run(dataset_folder, tmp_path / "run", with_rate(100.0, divergence=action), options)
     last = lines(tmp_path / "run")[-1]
     assert (last["event"], last["guard"]) == ("stop", "divergence")
     assert (last["step"] == 14) == (action == "warn")
     assert caught.value.exit_code == 1
     assert not (tmp_path / "run" / "run.json").exists()
-    assert "last_good" in str(caught.value.hint)
+    assert "lower learning_rate" in str(caught.value.hint)
 
 
 def test_a_spoiled_model_is_stopped_before_it_trains(demo_run: Demo, dataset_folder: Path, tmp_path: Path) -> None:

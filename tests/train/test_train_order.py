@@ -1,14 +1,17 @@
 """The order of an epoch, tokens kept packed, and the watch that says how long training waits for data."""
 
+import itertools
 import random
 from typing import Any
 
 import pytest
+import torch
+from accelerate.data_loader import BatchSamplerShard, skip_first_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.config import DEMO, load
-from train.encoding.order import ByLength, order, padding
+from train.encoding.order import ByLength, order, padding, pool_of
 from train.encoding.packed import Packed
 from train.encoding.tokens import IGNORED, Encoded
 from train.watching import waiting
@@ -37,6 +40,62 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert list(sampler) == orders[0]
     sampler.set_epoch(1)
     assert list(sampler) == orders[1]
+
+
+@given(st.integers(0, 100_000))
+def test_pools_are_some_and_bounded(batches: int) -> None:
+    """Between 4 and 64 batches; from 32 batches on, an epoch has 8 pools at least."""
+    size = pool_of(batches)
+    assert 4 <= size <= 64
+    assert batches < 32 or batches // size >= 8
+    assert pool_of(batches + 1) >= size
+
+
+@pytest.mark.parametrize(("samples", "batch"), [(108, 2), (300, 4), (1000, 8)])
+def test_small_datasets_have_new_batches_every_epoch(samples: int, batch: int) -> None:
+    """Few batches come back in the next epoch; sorted as one pool, a small dataset had nearly the same each time."""
+    free = random.Random(1)  # noqa: S311  lengths, no secrets
+    lengths = [free.randint(600, 1300) for _ in range(samples)]
+    epochs = [batches_of(order(lengths, batch, 0, epoch), batch) for epoch in range(8)]
+    again = [len(set(before) & set(after)) / len(before) for before, after in itertools.pairwise(epochs)]
+    assert sum(again) / len(again) < 0.1, again
+
+
+def batches_of(indices: list[int], batch: int) -> list[tuple[int, ...]]:
+    """Return the full batches, each sorted."""
+    full = len(indices) // batch * batch
+    return [tuple(sorted(indices[at : at + batch])) for at in range(0, full, batch)]
+
+
+@given(
+    st.lists(st.integers(1, 5000), min_size=1, max_size=200), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3)
+)
+@settings(deadline=None)
+def test_processes_share_an_epoch_equally(lengths: list[int], batch: int, processes: int, epoch: int) -> None:
+    """As accelerate deals batches out: as many to each process, every sample to one, twice only to fill the last."""
+    sampler = ByLength(lengths, batch, 0)
+    sampler.set_epoch(epoch)
+    together = torch.utils.data.BatchSampler(sampler, batch, drop_last=False)
+    shards = [list(BatchSamplerShard(together, processes, place)) for place in range(processes)]
+    assert len({len(shard) for shard in shards}) == 1
+    dealt = [index for step in zip(*shards, strict=True) for each in step for index in each]
+    wanted = order(lengths, batch, 0, epoch)
+    assert dealt[: len(wanted)] == wanted
+    assert len(dealt) - len(wanted) < batch * processes
+
+
+@given(st.integers(1, 60), st.integers(1, 5), st.data())
+@settings(deadline=None)
+def test_a_resumed_epoch_goes_on_where_it_was(samples: int, batch: int, data: st.DataObject) -> None:
+    """Any number of batches skipped, as Trainer does on resuming, leaves those that would have come next."""
+    lengths = [1 + index * 37 % 53 for index in range(samples)]
+    whole = order(lengths, batch, 4, 2)
+    done = data.draw(st.integers(0, len(whole) // batch))
+    sampler = ByLength(lengths, batch, 4)
+    sampler.set_epoch(2)
+    loader = torch.utils.data.DataLoader(range(samples), batch, sampler=sampler, collate_fn=list)
+    left = [index for each in skip_first_batches(loader, done) for index in each]
+    assert left == whole[done * batch :]
 
 
 def test_little_is_padding() -> None:

@@ -7,8 +7,20 @@ import torch
 
 from pipeline.seeds import digest
 
-BATCHES_SORTED = 64
-"""So many batches of shuffled samples are sorted among themselves: what is together in a batch stays largely chance."""
+FEWEST, MOST = 4, 64
+"""Batches of shuffled samples that are sorted among themselves, a pool: what is together in a batch stays chance."""
+
+POOLS = 8
+"""So many pools an epoch at least, where FEWEST allows it.
+
+Samples of one length are often of one kind of action, and a dataset sorted as one pool has the same batches every
+epoch. What smaller pools cost small datasets in padding is a few hundredths; above 512 batches the pools are of MOST.
+"""
+
+
+def pool_of(batches: int) -> int:
+    """Return how many batches are sorted among themselves where the epoch has so many."""
+    return max(FEWEST, min(MOST, batches // POOLS))
 
 
 def order(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[int]:
@@ -21,9 +33,10 @@ def order(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[int
     shuffled = free.permutation(len(lengths))
     full = len(shuffled) // batch * batch
     known = np.asarray(lengths)
+    size = batch * pool_of(full // batch)
     batches = []
-    for start in range(0, full, batch * BATCHES_SORTED):
-        pool = shuffled[start : min(start + batch * BATCHES_SORTED, full)]
+    for start in range(0, full, size):
+        pool = shuffled[start : min(start + size, full)]
         batches.append(pool[np.argsort(-known[pool], kind="stable")].reshape(-1, batch))
     if not batches:
         return [int(index) for index in shuffled]
