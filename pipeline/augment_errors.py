@@ -27,7 +27,7 @@ from .report import StageReport
 from .stage import Plan, Running, ask, execute
 from .states import rules
 from .survey import SurveyTask, survey_shard
-from .token_count import find_tokenizer, fingerprint
+from .token_count import same_tokenizer
 from .writer import Cache, WriterSettings
 
 MAX_ERRORS = 2
@@ -148,13 +148,7 @@ def setting_of(dataset: Dataset, tokenizer: str | None) -> Setting:
     if slicing.mode != "step":
         message = f"found samples cut with --mode {slicing.mode}, expected one for each decision"
         raise InputError(dataset.path, message, "gdp slice --mode step makes them")
-    path = None if tokenizer is None else find_tokenizer(tokenizer)
-    if slicing.tokenizer != (None if path is None else fingerprint(path)):
-        if path is None:
-            message = "found none, expected the tokenizer that gdp slice counted this dataset's tokens with"
-            raise ConfigError("--tokenizer", message)
-        wanted = "none" if slicing.tokenizer is None else f"the one of sha256 {slicing.tokenizer[:12]}…"
-        raise ConfigError("--tokenizer", f"found {path}, expected {wanted}, as gdp slice used")
+    path = same_tokenizer(slicing.tokenizer, tokenizer)
     return Setting(manifest.contract, manifest.prompts, slicing, None if path is None else str(path))
 
 

@@ -1,6 +1,6 @@
 """Personal data and keys in texts, replaced by names that are nobody's: the same one by the same name everywhere.
 
-What is replaced is what the checks `email`, `phone`, `card` and `credential` look for. Names count up in the
+What is replaced is what the checks `email`, `phone`, `card`, `iban` and `credential` look for. Names count up in the
 alphabetical order of what they stand for, over the whole dataset, so that nothing of the original can be guessed from
 them. One number in several notations has one name, and a password that one text announces is found where it is typed.
 Screenshots, ids and names of files are left as they are: what can be read there still can.
@@ -24,8 +24,9 @@ from .manifest import Manifest
 from .policy import Prompts
 from .records import Message, Part, Sample
 from .tables import Row, sample_from_row, sample_row
+from .token_count import TokenCount
 
-CHECKS = ("email", "phone", "card", "credential")
+CHECKS = ("email", "phone", "card", "iban", "credential")
 """The checks that have nothing left to find."""
 
 IDENTIFIERS = frozenset({"trajectory_id", "sample_id", "sha256", "path", "schema", "type", "mime", "original_id"})
@@ -105,6 +106,8 @@ def key(kind: str, secret: str) -> str:
         return secret.casefold()
     if kind == "credential":
         return secret
+    if kind == "iban":
+        return secret.replace(" ", "")
     digits = re.sub(r"\D", "", secret)
     return re.sub(r"^\+1|^86(?=1[3-9]\d{9}$)", "", ("+" if secret.startswith("+1") else "") + digits)
 
@@ -114,10 +117,13 @@ def _pattern(kind: str, secret: str) -> re.Pattern[str]:
     """Return what finds a secret that is known by its `key`."""
     if kind == "credential":
         return re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)")
+    if kind == "iban":
+        return re.compile(r"(?<!\w)" + " ?".join(secret) + r"(?!\w)")
     return re.compile(r"(?<!\d)" + r"[ ().-]{0,3}".join(secret) + r"(?!\d)")
 
 
-HIDDEN = {"email": "user@example.com", "phone": "555-0100", "card": "0000 0000 0000 0000", "credential": "***"}
+HIDDEN = {"email": "user@example.com", "phone": "555-0100", "card": "0000 0000 0000 0000", "iban": "XX00 0000 0000",
+          "credential": "***"}  # fmt: skip
 """For a secret that was not there when the names were given."""
 
 
@@ -168,7 +174,7 @@ def _elsewhere(told: set[tuple[str, str]], typed: set[str]) -> Iterator[tuple[st
     """
     for kind, secret in sorted(told):
         words = kind == "credential" and any(_pattern(kind, secret).search(text) for text in typed)
-        if words or kind in {"phone", "card"}:
+        if words or kind in {"phone", "card", "iban"}:
             yield kind, secret
 
 
@@ -187,6 +193,7 @@ NAMES: dict[str, Callable[[int], str]] = {
     "email": lambda number: f"user{number}@example.com",  # RFC 2606: nobody's
     "phone": lambda number: f"555-{number:04d}",  # too short to be dialled
     "card": _card,
+    "iban": lambda number: f"XX00 {number // 10_000:04d} {number % 10_000:04d}",  # of no country, and too short
     "credential": lambda number: f"hidden-{number}",
 }
 
@@ -214,8 +221,11 @@ def rejected_row(row: Row, names: Names) -> Row:
     return {**row, **{name: own.column(name, row[name]) for name in ("row", "message", "where")}}
 
 
-def sample(original: Sample, manifest: Manifest, names: Names) -> Sample:
-    """Return the sample without secrets: its turns changed and rendered again."""
+def sample(original: Sample, manifest: Manifest, names: Names, count: TokenCount | None) -> Sample:
+    """Return the sample without secrets: its turns changed and rendered again.
+
+    `count` counts its tokens as those of the dataset were; None where they are estimated.
+    """
     row, names = sample_row(original), names.of(original.trajectory_id)
     prompts = names.prompts(manifest.prompts)
     changed = sample_from_row({**row, **{name: names.column(name, row[name]) for name in SAMPLE_TEXTS}})
@@ -227,8 +237,7 @@ def sample(original: Sample, manifest: Manifest, names: Names) -> Sample:
         messages = layouts.render(layout, history, prompts, changed.goal, changed.turns)
     else:  # another stage's wording, or a defect: then text by text
         messages = tuple(_message(message, names) for message in original.messages)
-    counted = manifest.slicing.tokenizer is not None  # exactly, by a tokenizer that is not at hand: it stays
-    tokens = original.text_tokens_estimate if counted else estimate_tokens(messages)
+    tokens = estimate_tokens(messages) if count is None else count.text(messages)
     return replace(changed, messages=messages, text_tokens_estimate=tokens)
 
 

@@ -91,6 +91,21 @@ def find_tokenizer(spec: str) -> Path:
     return path.absolute()
 
 
+def same_tokenizer(counted: str | None, spec: str | None) -> Path | None:
+    """Return the file of the tokenizer that a dataset's tokens were counted with, None where bytes were.
+
+    `counted` is the manifest's SHA-256 of it, `spec` what the user gives; raises ConfigError where the two differ.
+    """
+    path = None if spec is None else find_tokenizer(spec)
+    if counted == (None if path is None else fingerprint(path)):
+        return path
+    if path is None:
+        message = "found none, expected the tokenizer that gdp slice counted this dataset's tokens with"
+        raise ConfigError("--tokenizer", message)
+    wanted = "none" if counted is None else f"the one of sha256 {counted[:12]}…"
+    raise ConfigError("--tokenizer", f"found {path}, expected {wanted}, as gdp slice used")
+
+
 def fingerprint(path: Path) -> str:
     """Return the SHA-256 of the file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

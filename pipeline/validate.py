@@ -23,7 +23,7 @@ from .checks.pictures import Pictures
 from .checks.rules import levels
 from .dataset import Dataset
 from .exceptions import ConfigError
-from .manifest import Flow, Shard
+from .manifest import Flow, Manifest, Shard
 from .place import Place, Where
 from .records import Sample
 from .redact import Names
@@ -31,7 +31,7 @@ from .report import StageReport
 from .sample_reader import Unreadable
 from .shards import ShardResult
 from .stage import EXAMPLES, Plan, Running, execute, rehearse
-from .token_count import counter, find_tokenizer, fingerprint
+from .token_count import counter, find_tokenizer, fingerprint, same_tokenizer
 from .validate_pictures import Seen, look_at_shared
 from .validate_write import refused_row, unreadable_row, write, write_redacted
 
@@ -79,6 +79,8 @@ class ValidateTask(Struct, frozen=True):
     """Of the source dataset."""
     names: Names | None = None
     """What stands for secrets; None where they stay."""
+    recount: str | None = None
+    """File of the tokenizer that counts the tokens of texts without secrets; None where they are estimated."""
 
     @property
     def name(self) -> str:
@@ -96,7 +98,7 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     facts, members = gather(dataset), _members(dataset)
-    names = redact.find(dataset) if config.redact else None
+    names, recount = (redact.find(dataset), _recount(config, manifest)) if config.redact else (None, None)
     pictures = look_at_shared(dataset, running) if config.pixels and config.levels.keys() & PIXELS else {}
     tasks = [
         ValidateTask(
@@ -112,6 +114,7 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
             tokenizer=tokenizer,
             fingerprint=manifest.fingerprint,
             names=names,
+            recount=recount,
         )
         for number in manifest.shard_numbers()
     ]
@@ -213,7 +216,8 @@ def _written(
         return ()
     out = Place(task.out)
     if task.names is not None:
-        return write_redacted(dataset, out, task.number, flags, refused, task.names)
+        count = None if task.recount is None else counter(task.recount, dataset.manifest.contract.factor)
+        return write_redacted(dataset, out, task.number, flags, refused, task.names, count)
     return write(dataset, out, task.number, flags, refused)
 
 
@@ -235,11 +239,24 @@ def _context(task: ValidateTask, dataset: Dataset) -> Context:
 
 
 def _tokenizer(config: ValidateConfig) -> str | None:
-    """Return the tokenizer's file; raises ConfigError unless limit and tokenizer are both there, or neither."""
-    if (config.max_tokens is None) != (config.tokenizer is None):
+    """Return the tokenizer's file; raises ConfigError unless limit and tokenizer are both there, or neither.
+
+    With --redact it may be there alone: it counts the tokens of what is written.
+    """
+    alone = config.max_tokens is None and config.redact
+    if (config.max_tokens is None) != (config.tokenizer is None) and not alone:
         option = "--max-tokens" if config.tokenizer is None else "--tokenizer"
         raise ConfigError(option, "found it alone, expected --max-tokens N together with --tokenizer PATH_OR_ID")
     return None if config.tokenizer is None else str(find_tokenizer(config.tokenizer))
+
+
+def _recount(config: ValidateConfig, manifest: Manifest) -> str | None:
+    """Return the tokenizer that counted the dataset's tokens; raises ConfigError where --tokenizer is not that one."""
+    counted = manifest.slicing.tokenizer
+    if counted is None and config.max_tokens is not None:
+        return None  # it is there for the limit
+    path = same_tokenizer(counted, config.tokenizer)
+    return None if path is None else str(path)
 
 
 def _whole(facts: Facts, config: ValidateConfig, names: Names | None) -> ShardResult:

@@ -16,6 +16,7 @@ from .records import Sample
 from .redact import Names
 from .shards import ShardWriter, take_over
 from .tables import rejected_row, sample_row, to_json
+from .token_count import TokenCount
 
 Flags = dict[int, tuple[str, ...]]
 """By number of a row of `samples/` that is kept, the checks that warn of it."""
@@ -55,7 +56,13 @@ def write(dataset: Dataset, out: Place, number: int, flags: Flags, refused: list
 
 
 def write_redacted(
-    dataset: Dataset, out: Place, number: int, flags: Flags, refused: list[dict[str, Any]], names: Names
+    dataset: Dataset,
+    out: Place,
+    number: int,
+    flags: Flags,
+    refused: list[dict[str, Any]],
+    names: Names,
+    count: TokenCount | None,
 ) -> tuple[Shard, ...]:
     """Write a shard without secrets: its samples, its recorded steps, its refused rows; screenshots as they are."""
     with ShardWriter(out, number, ("steps", "samples", "rejected"), _metadata(dataset)) as writer:
@@ -63,7 +70,7 @@ def write_redacted(
             writer.write("steps", redact.step_row(row, names))
         for index, sample in enumerate(dataset.sample_rows(number)):
             if index in flags and isinstance(sample, Sample):
-                kept = redact.sample(replace(sample, flags=flags[index]), dataset.manifest, names)
+                kept = redact.sample(replace(sample, flags=flags[index]), dataset.manifest, names, count)
                 writer.write("samples", sample_row(kept))
         for row in (*dataset.rows("rejected", number), *refused):
             writer.write("rejected", redact.rejected_row(row, names))

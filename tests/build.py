@@ -31,6 +31,7 @@ from pipeline.shards import ShardWriter
 from pipeline.slice import SliceConfig
 from pipeline.stage import Running
 from pipeline.tables import sample_row
+from pipeline.token_count import CONTROL
 from pipeline.validate import ValidateConfig
 
 WIDTH, HEIGHT = 360, 800
@@ -137,6 +138,18 @@ def back_corpus(root: Path) -> Path:
         document["steps"][1]["text"] = {"thought": "I have seen enough here.", "instruction": "Go back"}
         write(root, document)
     return root
+
+
+def byte_tokenizer(folder: Path) -> Path:
+    """Write a tokenizer in which each byte is a token, with the control tokens of the Qwen families."""
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.add_special_tokens([AddedToken(token, special=True) for token in CONTROL])
+    made.save(str(folder / "tokenizer.json"))
+    return folder / "tokenizer.json"
 
 
 def rows(dataset: Dataset, table: str) -> list[dict[str, Any]]:

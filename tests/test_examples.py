@@ -13,7 +13,6 @@ from planted.wholes import again
 
 from pipeline.checks import CHECKS, Thresholds
 from pipeline.dataset import Dataset
-from pipeline.token_count import CONTROL
 
 HERE = Path(__file__).parent / "examples"
 FILES = sorted(HERE.glob("*/*/*.json"))
@@ -29,16 +28,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The file of a tokenizer in which each byte is a token, with the control tokens of the Qwen families."""
-    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.add_special_tokens([AddedToken(token, special=True) for token in CONTROL])
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
-    made.save(str(path))
-    return str(path)
+    """The file of a tokenizer."""
+    return str(build.byte_tokenizer(tmp_path_factory.mktemp("tokenizer")))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.parts[-3:]).removesuffix(".json"))

@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 
 from pipeline.checks.secrets import spans
 from pipeline.dataset import Dataset
-from pipeline.redact import NAMES, Names, find
+from pipeline.exceptions import ConfigError
+from pipeline.redact import CHECKS, NAMES, Names, find
+from pipeline.token_count import counter
 
 SECRETS = {
     "ann.miller@corp.io": "email",
     "+49 30 1234567": "phone",
     "13912345678": "phone",
     "4111 1111 1111 1111": "card",
+    "DE89 3704 0044 0532 0130 00": "iban",
     "hf_abcdefghijklmnopqrstuvwxyzABCDEF12": "credential",
 }
 WORDS = st.sampled_from(
@@ -50,13 +53,13 @@ def everything(folder: Path) -> str:
 def test_no_secret_is_left_and_the_rest_is_as_it_was(secret: Dataset, tmp_path: Path) -> None:
     """Texts, trees, messages, refused rows: none has it; the new dataset is as good as the old one."""
     report = build.validated(Path(secret.path), tmp_path / "clean", redact=True)
-    assert not [row for row in report.refused if row["code"] in {"email", "phone", "card", "credential"}]
+    assert not [row for row in report.refused if row["code"] in set(CHECKS)]
     text = everything(tmp_path / "clean")
     for part in ("ann.miller", "1234567", "4111 1111", "tulip"):
         assert part not in text
     assert "user1@example.com" in text
     again = build.validated(tmp_path / "clean")
-    assert again.manifest.details["warnings"].keys().isdisjoint({"email", "phone", "card", "credential"})
+    assert again.manifest.details["warnings"].keys().isdisjoint(set(CHECKS))
     assert again.findings == 0, again.refused
     clean = Dataset.open(tmp_path / "clean")
     assert clean.manifest.details["redacted"] == {"card": 1, "credential": 1, "email": 1, "phone": 1}
@@ -159,6 +162,26 @@ def test_one_secret_in_several_notations_has_one_name(tmp_path: Path) -> None:
             assert not any(text in repr(row) for text in ("iller", "tulip", "12345678", "1234567"))
     again = build.validated(tmp_path / "clean")
     assert again.manifest.rejected.keys() <= build.validated(tmp_path / "d").manifest.rejected.keys()
+
+
+def test_an_exact_count_of_tokens_stays_exact(tmp_path: Path) -> None:
+    """A name is shorter than what it stands for; without the tokenizer that counted nothing is written."""
+    tokenizer = str(build.byte_tokenizer(tmp_path))
+    build.write(tmp_path / "in", build.trajectory("t", 3, goal="Write to ann.miller-and-sons@corporation.io"))
+    before = build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0, tokenizer=tokenizer, max_tokens=9000)
+    with pytest.raises(ConfigError, match="--tokenizer: found none, expected the tokenizer that gdp slice counted"):
+        build.validated(tmp_path / "d", tmp_path / "clean", redact=True)
+    build.validated(tmp_path / "d", tmp_path / "clean", redact=True, tokenizer=tokenizer)
+    exact = counter(tokenizer, before.manifest.contract.factor)
+    for one, two in zip(before.samples(), Dataset.open(tmp_path / "clean").samples(), strict=True):
+        assert two.text_tokens_estimate == exact.text(two.messages) < one.text_tokens_estimate
+
+
+def test_a_tokenizer_that_would_count_nothing_is_refused(secret: Dataset, tmp_path: Path) -> None:
+    """The dataset's tokens are estimates, and stay that."""
+    tokenizer = str(build.byte_tokenizer(tmp_path))
+    with pytest.raises(ConfigError, match=r"--tokenizer: found .*, expected none"):
+        build.validated(Path(secret.path), tmp_path / "clean", redact=True, tokenizer=tokenizer)
 
 
 def test_prompts_of_the_dataset_keep_no_secret(tmp_path: Path) -> None:

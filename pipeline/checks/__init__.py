@@ -93,6 +93,7 @@ CHECKS: dict[str, Check] = {
     "email": Check("warning", "no e-mail address is told", of_texts("email")),
     "phone": Check("warning", "no telephone number is told", of_texts("phone")),
     "card": Check("warning", "no payment card number is told", of_texts("card")),
+    "iban": Check("warning", "no bank account number is told", of_texts("iban")),
     "credential": Check("warning", "no key, token or password is told", of_texts("credential")),
     # recordings
     "loop": Check("warning", "the decision does not repeat itself", episode.loop),

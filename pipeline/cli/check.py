@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     "--max-tokens", type=click.IntRange(1), metavar="N", help="Tokens of a sample at most, screenshots included."
 )
 @click.option(
-    "--tokenizer", metavar="PATH_OR_ID", help="With --max-tokens: tokenizer.json, model folder or hub id that counts."
-)
+    "--tokenizer", metavar="PATH_OR_ID",
+    help="With --max-tokens, or --redact where gdp slice had one: tokenizer.json, model folder or hub id that counts.",
+)  # fmt: skip
 @click.option(
     "--fail-on", type=click.Choice(["error", "warning", "never"]), default="error", show_default=True,
     help="What makes the exit code 1.",
 )  # fmt: skip
 @click.option(
     "--redact", is_flag=True,
-    help="With -o: replace e-mail addresses, phone and card numbers and keys in all texts; not on screenshots.",
+    help="With -o: replace e-mail addresses, phone, card, account numbers and keys in all texts; not on screenshots.",
 )  # fmt: skip
 @click.option(
     "--report", "report_folder", type=click.Path(path_type=Path), metavar="DIR",

@@ -135,6 +135,10 @@ KINDS = {
     "an e-mail address": Planting("email", in_text("anna.lind@mail.se", "bob@corp.io", "x.y+z@a-b.co.uk")),
     "a telephone number": Planting("phone", in_text("+46 70 123 45 67", "(030) 1234 5678", "13912345678")),
     "a card number": Planting("card", in_text("4111 1111 1111 1111", "5500-0000-0000-0004", "378282246310005")),
+    "an account number": Planting("iban", in_text(
+        "DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "FR14 2004 1010 0505 0001 3M02 606")),
     "a key": Planting("credential", in_text(
         "sk-proj-abcdefghij0123456789", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "password: hunter2secret")),
+    "a token": Planting("credential", in_text(
+        "Bearer 8f3a9c1e7b2d4f6a8c0e", "api_key = 9f8e7d6c5b4a39281706", "https://bob:s3cret@db.corp.io/")),
 }  # fmt: skip

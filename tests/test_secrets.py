@@ -1,0 +1,77 @@
+"""What counts as a secret in a text: its own form or an announcement, and not the labels of a form."""
+
+import pytest
+
+from pipeline.checks.credentials import HINTS, credentials
+from pipeline.checks.secrets import account_number, card_number, secrets, spans
+from pipeline.redact import Names
+
+SECRETS = [
+    ("Log in with username: alice and password: sunshine", "sunshine"),
+    ("Log in with password: sunshine and open it", "sunshine"),
+    ("password=Tr0ub4dor&3", "Tr0ub4dor&3"),
+    ("The password is “tulip”, so type it", "tulip"),
+    ("USER_PASSWORD: letmein99", "letmein99"),
+    ("passcode: 4821", "4821"),
+    ("口令：hunter2", "hunter2"),
+    ("Authorization: Bearer 8f3a9c1e7b2d4f6a8c0e", "8f3a9c1e7b2d4f6a8c0e"),
+    ('"api_key": "9f8e7d6c5b4a39281706"', "9f8e7d6c5b4a39281706"),
+    ("aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    ("id ASIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE"),
+    ("postgres://bob:s3cret@db.corp.io/main", "s3cret"),
+    ("a eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3 b",
+     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3"),
+    ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+    ("Paste -----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKC\nabc=\n-----END RSA PRIVATE KEY----- there",
+     "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKC\nabc=\n-----END RSA PRIVATE KEY-----"),
+    ("Pay to DE89 3704 0044 0532 0130 00.", "DE89 3704 0044 0532 0130 00"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+def test_a_secret_is_found_and_nothing_of_it_is_left(text: str, secret: str) -> None:
+    """All of it, not its first line; the message tells three characters at most, and not of an announced one."""
+    assert [text[start:end] for start, end, _ in spans(text)] == [secret]
+    ((_, message),) = list(secrets(text))
+    assert secret not in message
+    hidden = Names({}).text(text)
+    assert secret not in hidden
+    assert spans(hidden) == []
+
+
+@pytest.mark.parametrize("text", [
+    "Password: required", "Password: required field", "Password: Show", "Password: must contain 8 characters",
+    "Password: 8-16 characters", "Password: (unchanged)", "Password: forgot-password", "the password is wrong",
+    "Password is incorrect", "密码：必填", "token: number", "api key not set", "API key: not-configured",
+    "max tokens: 1024", "secret: The hidden treasure", "foreign key: customer_account_id", "Token: 3 of 12",
+    "key: config-2024-production.json", "sk_button_container_2_top_right", "http://localhost:3000/path@x",
+    "$123 456 7890", "order #13812345678", "ID13812345678", "https://shop.example/item/13812345678",
+    "icon@2x.png", "react@18.2.0-beta", "lodash@4.17.21", "order 7992739871376545", "DE88 3704 0044 0532 0130 00",
+    "Bearer of good news from the house",
+])  # fmt: skip
+def test_labels_prices_and_numbers_of_orders_are_none(text: str) -> None:
+    """Whoever reads hundreds of false alarms reads none."""
+    assert list(secrets(text)) == []
+    assert spans(text) == []
+
+
+def test_what_is_searched_for_has_a_hint() -> None:
+    """Texts without one of the hints are not searched: none may hold a credential."""
+    for text, _ in SECRETS:
+        if list(credentials(text)):
+            assert any(hint in text.casefold() for hint in HINTS)
+
+
+@pytest.mark.parametrize("digits", [
+    "5555 5555 5555 4444", "2223003122003222", "371449635398431", "30569309025904", "3530111333300000",
+    "6011111111111117", "6200000000000005", "4222222222222",
+])  # fmt: skip
+def test_test_numbers_of_each_brand_are_cards(digits: str) -> None:
+    """Those that payment services publish for tests."""
+    assert card_number(digits)
+
+
+def test_account_numbers_have_check_digits() -> None:
+    """Two neighbours exchanged are found out."""
+    assert account_number("DE89370400440532013000")
+    assert not account_number("DE89370400440532031000")
