@@ -33,7 +33,11 @@ def takers(elements: Sequence[Element], point: Point) -> list[Element]:
 
 def hit(elements: Sequence[Element], point: Point) -> Element | None:
     """Return the interactive element that takes a tap at the point: the smallest one there that nothing covers."""
-    there = takers(elements, point)
+    return smallest(takers(elements, point), point)
+
+
+def smallest(there: Sequence[Element], point: Point) -> Element | None:
+    """Return the smallest of the elements that contain the point, None if none does."""
     index = smallest_containing(((n, e.bbox) for n, e in enumerate(there)), point)
     return None if index is None else there[index]
 

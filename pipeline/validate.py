@@ -8,7 +8,7 @@ sample, one of severity `warning` flags it, one of severity `info` is counted.
 import contextlib
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from msgspec.structs import asdict
 
 from . import layouts, redact
 from .apart import keep_apart
-from .checks import CHECKS, Context, Facts, Finding, Limit, Severity, Thresholds, gather
+from .checks import CHECKS, Context, Facts, Limit, Severity, Thresholds, gather
+from .checks.ask import Questions
 from .checks.pictures import Pictures
 from .checks.rules import levels
 from .dataset import Dataset
 from .exceptions import ConfigError
 from .manifest import Flow, Manifest, Shard
 from .place import Place, Where
-from .records import Sample
 from .redact import Names
 from .report import StageReport
 from .sample_reader import Unreadable
@@ -35,8 +35,6 @@ from .token_count import counter, find_tokenizer, fingerprint, same_tokenizer
 from .validate_pictures import Seen, look_at_shared
 from .validate_write import refused_row, unreadable_row, write, write_redacted
 
-Finds = Sequence[tuple[str, Callable[[Sample, Context], Iterable[Finding]]]]
-"""Checks by name."""
 PIXELS = frozenset({"image_file", "blank_screen"})
 """Checks that decode screenshots."""
 
@@ -169,7 +167,7 @@ def _checked(task: ValidateTask) -> ShardResult:
     counts: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
     examples: dict[str, list[str]] = {}
     splits: Counter[str] = Counter()
-    n_samples, finds = 0, [(name, CHECKS[name].find) for name in task.levels if CHECKS[name].whole is None]
+    n_samples, questions = 0, Questions(task.levels, context)
     for index, sample in enumerate(dataset.sample_rows(task.number)):
         n_samples += 1
         if isinstance(sample, Unreadable):
@@ -177,7 +175,7 @@ def _checked(task: ValidateTask) -> ShardResult:
             counts["error"]["schema"] += 1
             examples.setdefault("schema", []).append(f"{refused[-1]['sample_id']}: {refused[-1]['message']}")
             continue
-        found = _findings(sample, context, finds)
+        found = questions.of(sample)
         if task.names is not None:
             found = [(name, finding) for name, finding in found if name not in redact.CHECKS]
         for name, finding in found:
@@ -265,7 +263,7 @@ def _whole(facts: Facts, config: ValidateConfig, names: Names | None) -> ShardRe
     if names is not None:
         details["redacted"] = names.counts
     for name, severity in config.levels.items():
-        if (whole := CHECKS[name].whole) is not None and (messages := list(whole(facts.tally, config.thresholds))):
+        if (whole := CHECKS[name].of_dataset) is not None and (messages := list(whole(facts.tally, config.thresholds))):
             details.setdefault(f"{severity}s", {})[name] = len(messages)
             details["dataset"][severity] = details["dataset"].get(severity, 0) + len(messages)
             details["examples"][name] = messages
@@ -276,10 +274,3 @@ def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
     """Return the trajectories that each shard has samples of."""
     return {number: frozenset(map(str, table.column(0).unique().to_pylist()))
             for number, table in dataset.tables("samples", ["trajectory_id"])}  # fmt: skip
-
-
-def _findings(sample: Sample, context: Context, finds: Finds) -> list[tuple[str, Finding]]:
-    """Return what the checks find; what is no sample is asked nothing more, by whichever checks were chosen."""
-    if broken := [("schema", finding) for finding in CHECKS["schema"].find(sample, context)]:
-        return broken if any(name == "schema" for name, _ in finds) else []
-    return [(name, finding) for name, find in finds if name != "schema" for finding in find(sample, context)]

@@ -1,5 +1,6 @@
 """Each check finds what it is for in a sample or a recording that is otherwise fine, and says nothing of a fine one."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline import layouts
-from pipeline.checks import CHECKS, Context, gather, reasoning, wording
+from pipeline.checks import CHECKS, Check, Context, gather, reasoning, wording
+from pipeline.checks.ask import Questions
 from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
@@ -43,7 +45,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def complaints(sample: Sample, about: Context) -> set[str]:
     """Return the checks that find something in the sample, those of its structure left out."""
-    return {name for name, check in CHECKS.items() if name not in STRUCTURE and list(check.find(sample, about))}
+    return {name for name, _ in Questions(CHECKS.keys() - STRUCTURE, about).of(sample)}
 
 
 def turned(sample: Sample, **changes: Any) -> Sample:
@@ -176,7 +178,8 @@ def recorded(tmp_path: Path, *documents: dict[str, Any]) -> tuple[list[Sample], 
 
 def found(name: str, samples: list[Sample], about: Context) -> list[str]:
     """Return the samples that the check complains of."""
-    return [sample.sample_id for sample in samples if list(CHECKS[name].find(sample, about))]
+    questions = Questions([name], about)
+    return [sample.sample_id for sample in samples if questions.of(sample)]
 
 
 def test_loops(tmp_path: Path) -> None:
@@ -197,10 +200,29 @@ def test_marked_screenshots(tmp_path: Path) -> None:
     document["steps"][1]["observation"]["image"]["marked"] = True
     samples, about = recorded(tmp_path, document, build.trajectory("fine", first_screen=40))
     assert found("marked_screenshot", samples, about) == ["marked/0001", "marked/0002", "marked/0003"]
-    (finding,) = CHECKS["marked_screenshot"].find(samples[-3], about)
+    ((_, finding),) = Questions(["marked_screenshot"], about).of(samples[-3])
     assert (finding.path, finding.message) == (
         "$.images[0]", "found marks painted into the screenshot of step 1, expected none"
     )  # fmt: skip
+
+
+def test_what_is_found_once_is_told_wherever_it_stands(good: Dataset) -> None:
+    """A text is looked at once; its finding has the place that the text has in each sample."""
+    about = context(good)
+    samples = sorted(good.samples(), key=lambda sample: (sample.trajectory_id, sample.step_index))[:4]
+    told = replace(samples[0].turns[0], thought="I write to anna.lind@mail.se as the task says.")
+    questions, places = Questions(["email"], about), []
+    for before, sample in enumerate(samples):
+        turns = (*sample.turns[1:][:before], told, *sample.turns[1:][before:])
+        places.append([finding.path for _, finding in questions.of(replace(sample, turns=turns))])
+    assert places == [[f"$.turns[{number}].thought"] for number in range(4)]
+
+
+def test_each_check_is_about_one_thing() -> None:
+    """Its one question says which."""
+    kinds = [field.name for field in dataclasses.fields(Check) if field.name.startswith("of_")]
+    for name, check in CHECKS.items():
+        assert len([kind for kind in kinds if getattr(check, kind)]) == 1, name
 
 
 def test_ends(tmp_path: Path) -> None:
@@ -243,9 +265,9 @@ def test_a_thought_said_over_and_over(tmp_path: Path) -> None:
 def test_a_layout_without_thoughts_wants_none(good: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recordings without thoughts can be learned where responses do not say one."""
     about, sample = context(good), turned(next(iter(good.samples())), thought=None)
-    assert list(CHECKS["thought"].find(sample, about))
+    assert Questions(["thought"], about).of(sample)
     monkeypatch.setattr(type(about.layout), "thinks", False)
-    assert not list(CHECKS["thought"].find(sample, about))
+    assert not Questions(["thought"], about).of(sample)
 
 
 def test_two_controls_at_the_point(tmp_path: Path) -> None:

@@ -1,29 +1,76 @@
 """What is worked out once for a sample, however many checks ask for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from msgspec import Struct
 
-from pipeline.actions import Wait
+from pipeline.actions import Click, LongPress, Point, Wait
+from pipeline.crop import elements_in_view, is_cut
+from pipeline.errors import KINDS
 from pipeline.layouts import spoken
 from pipeline.policy import History
-from pipeline.records import Sample, Target, Turn
+from pipeline.records import Element, ImageRef, Sample, Target, Turn
+from pipeline.screen import takers
+from pipeline.tables import StepRow
 
-from .faults import Faults
-from .speech import Speech, Spoken
+from .recordings import Recordings
+from .speech import Read, Speech, Spoken, text_of
 from .wordings import Wording, Wordings
 
 
-class Decision(Struct, frozen=True, gc=False):
+class Tap(Struct, frozen=True, gc=False):
+    """A tap that is trained."""
+
+    path: str
+    """JSON path of its point."""
+    point: Point
+    takers: Sequence[Element]
+    """The recorded controls there that nothing is known to cover."""
+
+
+class Decision:
     """One trained turn of a sample and its target; a window has several."""
 
-    number: int
-    """Of the turn, in `turns`."""
-    turn: Turn
-    target: Target
-    path: str
-    """JSON path of the target."""
+    __slots__ = ("_elements", "_taps", "number", "path", "sample", "step", "target", "turn")
+
+    def __init__(self, sample: Sample, number: int, target: Target, path: str, steps: Sequence[StepRow]) -> None:
+        self.sample = sample
+        self.number = number
+        """Of the turn, in `turns`."""
+        self.turn = sample.turns[number]
+        self.target = target
+        self.path = path
+        """JSON path of the target."""
+        self.step = steps[target.step_index] if target.step_index < len(steps) else None
+        """As it was recorded; None where that is not known."""
+        self._elements: Sequence[Element] | None = None
+        self._taps: list[Tap] | None = None
+
+    @property
+    def elements(self) -> Sequence[Element]:
+        """The recorded elements of its screen where the sample shows them; none if none are known."""
+        if self._elements is None:
+            step = self.step
+            shown = () if step is None else elements_in_view(self.sample, step.observation.elements, step.image)
+            self._elements = shown
+        return self._elements
+
+    @property
+    def taps(self) -> list[Tap]:
+        """The taps of the target."""
+        if self._taps is None:
+            self._taps = [
+                Tap(f"{self.path}.actions[{number}].point", action.point, takers(self.elements, action.point))
+                for number, action in enumerate(self.target.actions)
+                if isinstance(action, Click | LongPress) and action.point is not None
+            ]
+        return self._taps
+
+    @property
+    def thought(self) -> str:
+        """The turn's thought; empty where it has none."""
+        return self.turn.thought or ""
 
     @property
     def waits(self) -> bool:
@@ -41,64 +88,114 @@ class Decision(Struct, frozen=True, gc=False):
         return f"$.turns[{self.number}].thought"
 
 
+class Shot(Struct, frozen=True):
+    """A turn's screenshot, the same in every sample that shows it."""
+
+    trajectory_id: str
+    step_index: int
+    size: tuple[int, int] | None
+    """What the turn says of it."""
+    ref: ImageRef | None
+    """None where the sample has no such screenshot."""
+    recorded: bool
+    """Whether the turn is the recording's, and none of an injected error."""
+    whole: bool
+    """Whether it is shown whole."""
+
+
+class Answer(Struct, frozen=True):
+    """A trained message, as it is stored."""
+
+    number: int
+    """Of the message."""
+    decision: Decision
+    """What it should tell."""
+    read: Read
+
+
 @dataclass(frozen=True)
 class Known:
     """What is remembered from one sample of a shard to the next."""
 
     history: History
     speech: Speech
-    faults: Faults = field(default_factory=Faults)
+    recordings: Recordings
     wordings: Wordings = field(default_factory=Wordings)
 
 
 class Case:
     """A sample that is looked at."""
 
+    __slots__ = ("_answers", "_known", "decisions", "own", "sample", "steps", "told", "trained", "wordings")
+
     def __init__(self, sample: Sample, known: Known) -> None:
-        self.sample = sample
-        self.shown = [(number, turn) for number, turn in enumerate(sample.turns) if turn.image is not None]
-        """The turns that show a screenshot, and their numbers."""
         self._known = known
-
-    @cached_property
-    def wordings(self) -> list[Wording]:
+        self._answers: list[Answer] | None = None
+        self.sample = sample
+        self.steps = known.recordings.steps(sample.trajectory_id)
+        """The recorded steps behind it."""
+        self.wordings: list[Wording] = known.wordings.of(sample.messages)
         """What is known of each message's words."""
-        of = self._known.wordings.of
-        return [of(message) for message in self.sample.messages]
-
-    @cached_property
-    def told(self) -> list[Spoken]:
+        self.told: list[Spoken] = known.speech.told(sample.turns)
         """What is known of each turn, whatever of its screenshot is shown."""
-        of = self._known.speech.of
-        return [of(turn) for turn in self.sample.turns]
+        self.trained = [number for number, message in enumerate(sample.messages) if message.loss_weight > 0]
+        """The trained messages."""
+        self.own = own_turns(sample)
+        """How many of the last turns belong to an injected error and its correction."""
+        self.decisions = _decisions(sample, self.steps)
+        """The trained turns with their targets, in order; the last turn is always one."""
 
-    @cached_property
+    @property
     def spoken(self) -> list[Spoken]:
         """The last turns, those that the conversation says as calls."""
         said = len(spoken(self._known.history, self.sample.turns))
         return self.told[len(self.told) - said :]
 
-    @cached_property
-    def decisions(self) -> tuple[Decision, ...]:
-        """The trained turns with their targets, in order; the last turn is always one."""
-        turns, last = self.sample.turns, len(self.sample.turns) - 1
-        final = Decision(last, turns[last], self.sample.target, "$.target")
-        if not self.sample.earlier_targets:
-            return (final,)
-        earlier = [(n, turn) for n, turn in enumerate(turns[:last]) if turn.loss_weight > 0]
-        return (*(
-            Decision(n, turn, target, f"$.earlier_targets[{number}]")
-            for number, ((n, turn), target) in enumerate(zip(earlier, self.sample.earlier_targets, strict=False))
-        ), final)  # fmt: skip
+    @property
+    def answers(self) -> list[Answer]:
+        """The trained messages, the last one first, with the decisions that they tell."""
+        if self._answers is None:
+            self._answers = [
+                Answer(number, decision, self._read(number, decision.turn))
+                for number, decision in zip(reversed(self.trained), reversed(self.decisions), strict=False)
+            ]
+        return self._answers
 
-    @cached_property
-    def faults(self) -> dict[str, list[tuple[str, str]]]:
-        """By check, the places of texts and what is wrong with each."""
-        of_turn = self._known.faults.of_turn
-        faults = [("$.goal", *fault) for fault in self._known.faults.of_text(self.sample.goal)]
-        for number, of in enumerate([of_turn(each.turn) for each in self.told]):
-            faults += [(f"$.turns[{number}]{place}", name, said) for place, name, said in of] if of else ()
-        found: dict[str, list[tuple[str, str]]] = {}
-        for path, name, message in faults:
-            found.setdefault(name, []).append((path, message))
-        return found
+    def _read(self, number: int, turn: Turn) -> Read:
+        return self._known.speech.read(text_of(self.sample.messages[number].content), turn)
+
+    def step(self, index: int) -> StepRow | None:
+        """Return a recorded step, None if the dataset has no such step."""
+        return self.steps[index] if index < len(self.steps) else None
+
+    def shots(self) -> list[tuple[int, int, Shot]]:
+        """Return the screenshots shown: the numbers of turn and screenshot, and which it is."""
+        sample = self.sample
+        name, images, whole = sample.trajectory_id, sample.images, not is_cut(sample.sample_id)
+        recorded, there = len(sample.turns) - self.own, len(sample.images)
+        return [
+            (number, image, Shot(name, turn.step_index, turn.size, images[image] if image < there else None,
+                                 number < recorded, whole))
+            for number, turn in enumerate(sample.turns) if (image := turn.image) is not None
+        ]  # fmt: skip
+
+
+def own_turns(sample: Sample) -> int:
+    """Return how many of the last turns belong to an injected error and its correction; 0 where none is injected."""
+    kind = KINDS.get(sample.error_kind or "")
+    if kind is None or kind.replaces:
+        return 0
+    told = sample.provenance.get("turns", "2")
+    return min(max(int(told), 1), len(sample.turns)) if told.isdecimal() else 2
+
+
+def _decisions(sample: Sample, steps: Sequence[StepRow]) -> tuple[Decision, ...]:
+    last = len(sample.turns) - 1
+    final = Decision(sample, last, sample.target, "$.target", steps)
+    if not sample.earlier_targets:
+        return (final,)
+    earlier = [number for number, turn in enumerate(sample.turns[:last]) if turn.loss_weight > 0]
+    return (*(
+        Decision(sample, number, target, f"$.earlier_targets[{place}]", steps)
+        for place, (number, target) in enumerate(zip(earlier, sample.earlier_targets, strict=False))
+    ), final)  # fmt: skip

@@ -6,6 +6,7 @@ from pipeline.actions import points, target_point
 from pipeline.geometry import contains
 from pipeline.records import Sample
 
+from .case import Decision
 from .check import Context, Finding
 
 SLACK = 1e-9
@@ -26,42 +27,40 @@ def targets(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(f"{decision.path}.actions", "found other actions than the trained turn's, expected those")
 
 
-def off_screen(sample: Sample, context: Context) -> Iterator[Finding]:
+def off_screen(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield points and boxes that are not on the screenshot, and boxes without an area."""
-    for decision in context.case(sample).decisions:
-        for number, action in enumerate(decision.target.actions):
-            for x, y in points(action):
-                if not (0 <= x <= 1 and 0 <= y <= 1):
-                    path = f"{decision.path}.actions[{number}]"
-                    yield Finding(path, f"found point [{x}, {y}], expected fractions from 0 to 1")
-        box = decision.target.bbox
-        if box is not None and not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
-            yield Finding(f"{decision.path}.bbox", f"found box {list(box)}, expected [x1, y1, x2, y2] with an area")
+    for number, action in enumerate(decision.target.actions):
+        for x, y in points(action):
+            if not (0 <= x <= 1 and 0 <= y <= 1):
+                path = f"{decision.path}.actions[{number}]"
+                yield Finding(path, f"found point [{x}, {y}], expected fractions from 0 to 1")
+    box = decision.target.bbox
+    if box is not None and not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        yield Finding(f"{decision.path}.bbox", f"found box {list(box)}, expected [x1, y1, x2, y2] with an area")
 
 
-def inside(sample: Sample, context: Context) -> Iterator[Finding]:
+def inside(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield points beside the box of the element that they aim at, as recorded or as the response rounds them."""
-    for decision in context.case(sample).decisions:
-        box = decision.target.bbox
-        if box is None or not (box[0] < box[2] and box[1] < box[3]):
-            continue
-        reply = context.speech.of(decision.turn).read.reply
-        rendered = None if reply is None else target_point(reply.action)
-        for name, point in (("recorded", target_point(decision.target.actions[0])), ("rendered", rendered)):
-            if point is not None and not contains(box, point):
-                shown, corners = [round(value, 4) for value in point], [round(value, 4) for value in box]
-                said = f"found the {name} point {shown} beside its target {corners}, expected it inside"
-                yield Finding(decision.path, said)
-                break
+    box = decision.target.bbox
+    if box is None or not (box[0] < box[2] and box[1] < box[3]):
+        return
+    reply = context.known.speech.of(decision.turn).read.reply
+    rendered = None if reply is None else target_point(reply.action)
+    for name, point in (("recorded", target_point(decision.target.actions[0])), ("rendered", rendered)):
+        if point is not None and not contains(box, point):
+            shown, corners = [round(value, 4) for value in point], [round(value, 4) for value in box]
+            said = f"found the {name} point {shown} beside its target {corners}, expected it inside"
+            yield Finding(decision.path, said)
+            return
 
 
 def off_grid(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield trained responses, as they are stored, whose point is not the recorded one on the layout's grid."""
-    for _, decision, text in context.answers(sample):
+    scale = context.layout.scale
+    for answer in context.case(sample).answers:
+        decision, reply = answer.decision, answer.read.reply
         point = target_point(decision.target.actions[0])
-        scale = context.layout.scale
         span = decision.turn.size if scale is None else (scale, scale)
-        reply = context.speech.read(text, decision.turn).reply
         if point is None or span is None or reply is None or type(reply.action) is not type(decision.target.actions[0]):
             continue  # a scroll may be told as the path of a finger, which starts elsewhere
         said = target_point(reply.action)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from pipeline.actions import OPPOSITE, Direction, Scroll, Swipe
-from pipeline.records import Sample
 
+from .case import Decision
 from .check import Context, Finding
 
 _SAID: dict[str, tuple[tuple[re.Pattern[str], Direction], ...]] = {
@@ -23,18 +23,17 @@ _SAID: dict[str, tuple[tuple[re.Pattern[str], Direction], ...]] = {
 """What is said of the recorded gesture: people say "scroll up" of a swipe up too, so each verb judges its own only."""
 
 
-def contradicted(sample: Sample, context: Context) -> Iterator[Finding]:
+def contradicted(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a gesture that goes the other way than its instruction says."""
-    for decision in context.case(sample).decisions:
-        action, words = decision.turn.actions[0], decision.turn.instruction
-        content = _content(action)
-        if content is None or not words:
-            continue
-        verb, way = ("scroll", content) if isinstance(action, Scroll) else ("swipe", OPPOSITE[content])
-        said = {each for pattern, each in _SAID[verb] if pattern.search(words)}
-        if said == {OPPOSITE[way]}:
-            found = f"found a {verb} {way}, expected {said.pop()} as {words[:60]!r} says"
-            yield Finding(decision.turn_path, found)
+    action, words = decision.turn.actions[0], decision.turn.instruction
+    content = _content(action) if words else None
+    if content is None or not words:
+        return
+    verb, way = ("scroll", content) if isinstance(action, Scroll) else ("swipe", OPPOSITE[content])
+    said = {each for pattern, each in _SAID[verb] if pattern.search(words)}
+    if said == {OPPOSITE[way]}:
+        found = f"found a {verb} {way}, expected {said.pop()} as {words[:60]!r} says"
+        yield Finding(decision.turn_path, found)
 
 
 def _content(action: object) -> Direction | None:

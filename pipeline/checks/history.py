@@ -10,12 +10,11 @@ from pipeline.records import Sample, Turn
 from pipeline.tables import StepRow
 
 from .check import Context, Finding
-from .screens import own_turns
 
 
 def steps(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield gaps in the steps before the decision, and steps that are missing although policy and budget keep them."""
-    injected = own_turns(sample)
+    injected = context.case(sample).own
     own = injected or 1
     past = [turn.step_index for turn in sample.turns[:-own]]
     first = past[0] if past else sample.turns[-own].step_index
@@ -67,7 +66,7 @@ def error_seen(sample: Sample, context: Context) -> Iterator[Finding]:
 
 def error_turns(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield turns of an error and its correction that are not what the kind of error makes."""
-    kind, own = KINDS.get(sample.error_kind or ""), own_turns(sample)
+    kind, own = KINDS.get(sample.error_kind or ""), context.case(sample).own
     if kind is None:
         return
     *before, last = sample.turns[-own:] if own else sample.turns[-1:]
@@ -80,10 +79,10 @@ def error_turns(sample: Sample, context: Context) -> Iterator[Finding]:
 
 def recorded(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield earlier turns that do something else than the recording did at their step."""
-    rows = context.steps(sample.trajectory_id)
-    untouched = len(sample.turns) - max(own_turns(sample), 1)
-    for number, turn in enumerate(sample.turns[:untouched]):
-        if turn.loss_weight == 0 and turn.step_index < len(rows) and not _same(turn, rows[turn.step_index]):
+    case = context.case(sample)
+    steps = case.steps
+    for number, turn in enumerate(sample.turns[: len(sample.turns) - max(case.own, 1)]):
+        if turn.loss_weight == 0 and turn.step_index < len(steps) and not _same(turn, steps[turn.step_index]):
             said = f"found another action than the recorded one of step {turn.step_index}, expected what was done"
             yield Finding(f"$.turns[{number}].actions", said)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pipeline.geometry import smart_resize
 from pipeline.records import ImageRef, Sample
 
-from .check import Context, Finding
+from .case import Decision, Shot
+from .check import TURN, Context, Finding
 
 
 def contract(sample: Sample, context: Context) -> Iterator[Finding]:
@@ -41,26 +42,21 @@ def decodes(sample: Sample, context: Context) -> Iterator[Finding]:
                 yield Finding(f"$.images[{number}]", problem)
 
 
-def blank(sample: Sample, context: Context) -> Iterator[Finding]:
+def blank(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield decisions on a screenshot of one colour: nobody could have taken them for a reason that it shows."""
-    if not context.pixels:
+    image, images = decision.turn.image, decision.sample.images
+    if not context.pixels or image is None or image >= len(images):
         return
-    for decision in context.case(sample).decisions:
-        if decision.turn.image is None or decision.turn.image >= len(sample.images):
-            continue
-        if context.pictures.blank(sample.images[decision.turn.image]) and not decision.waits:
-            said = "found a screenshot of a single colour, expected something to act on"
-            yield Finding(f"$.images[{decision.turn.image}]", said)
+    if context.pictures.blank(images[image]) and not decision.waits:
+        yield Finding(f"$.images[{image}]", "found a screenshot of a single colour, expected something to act on")
 
 
-def size_of_turn(sample: Sample, context: Context) -> Iterator[Finding]:
-    """Yield turns whose size, to which pixel coordinates refer, is not that of the screenshot that they show."""
-    for number, turn in context.case(sample).shown:
-        if turn.image is not None and turn.size is not None and turn.image < len(sample.images):
-            ref = sample.images[turn.image]
-            if turn.size != (ref.width, ref.height):
-                said = f"found {turn.size[0]}x{turn.size[1]} beside a screenshot of {ref.width}x{ref.height}"
-                yield Finding(f"$.turns[{number}].size", f"{said}, expected the same")
+def size_of_turn(shot: Shot, context: Context) -> Iterator[Finding]:
+    """Yield a turn whose size, to which pixel coordinates refer, is not that of the screenshot that it shows."""
+    size, ref = shot.size, shot.ref
+    if size is not None and ref is not None and size != (ref.width, ref.height):
+        said = f"found {size[0]}x{size[1]} beside a screenshot of {ref.width}x{ref.height}"
+        yield Finding(f"{TURN}.size", f"{said}, expected the same")
 
 
 def _resized(ref: ImageRef, context: Context) -> str | None:

@@ -4,7 +4,7 @@ Only clear contradictions count. Words in quotes are names on the screen; "the b
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 
 from pipeline.actions import (
@@ -24,7 +24,6 @@ from pipeline.actions import (
     Wait,
     kind,
 )
-from pipeline.records import Element, Sample
 from pipeline.screen import hit, interactive, label
 
 from .case import Decision
@@ -81,85 +80,68 @@ _STEP_WORDS = frozenset({"step"})
 _STEP = re.compile(r"\b(?:in|at|after|since) step (\d{1,3})\b|第\s*(\d{1,3})\s*步(?:中|时|里|之后|以后)", re.IGNORECASE)
 
 
-def reason(sample: Sample, context: Context) -> Iterator[Finding]:
+def reason(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that names neither what it aims at nor why."""
-    for decision, thought in _thoughts(sample, context):
-        if _reasons(thought) or _QUOTED.search(thought):
-            continue
-        if any(_SAID[family].search(thought) for family in _families(decision.turn.actions) - {"tap"}):
-            continue  # what goes back, waits or ends has no other target
-        named = _label(decision, sample, context)
-        if named is None or _squeezed(named) not in _squeezed(thought):
-            yield Finding(
-                decision.thought_path, "found a thought that names neither target nor reason, expected one of them"
-            )
+    thought = decision.thought
+    if not context.layout.thinks or _reasons(thought) or _QUOTED.search(thought):
+        return
+    if any(_SAID[family].search(thought) for family in _families(decision.turn.actions) - {"tap"}):
+        return  # what goes back, waits or ends has no other target
+    named = _label(decision)
+    if named is None or _squeezed(named) not in _squeezed(thought):
+        said = "found a thought that names neither target nor reason, expected one of them"
+        yield Finding(decision.thought_path, said)
 
 
-def action(sample: Sample, context: Context) -> Iterator[Finding]:
+def action(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that announces another kind of action than is taken, and none that it could be."""
-    for decision, thought in _thoughts(sample, context):
-        announced = _announced(thought)
-        taken = _families(decision.turn.actions)
-        if not taken or not announced or announced[-1] in taken:
-            continue
-        if any(_SAID[family].search(thought) for family in taken if family in _SAID):
-            continue
+    announced = _announced(decision.thought) if context.layout.thinks else ()
+    taken = _families(decision.turn.actions) if announced else set()
+    if not taken or announced[-1] in taken:
+        return
+    if not any(_SAID[family].search(decision.thought) for family in taken if family in _SAID):
         found = f"found a thought that announces to {announced[-1]} before a {kind(decision.turn.actions[0])}"
         yield Finding(decision.thought_path, f"{found}, expected what is done")
 
 
-def target(sample: Sample, context: Context) -> Iterator[Finding]:
+def target(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that names another control of the screen than the one that is tapped, and not that one."""
-    for decision, thought in _thoughts(sample, context):
-        names = _quoted(thought)
-        if not names or not isinstance(decision.turn.actions[0], Click | LongPress):
-            continue
-        named = _label(decision, sample, context)
-        if named is None or _squeezed(named) in _squeezed(thought) or any(_akin(name, named) for name in names):
-            continue
-        elements = context.elements(sample, decision)
-        others = {_squeezed(e.text or "") for e in elements if interactive(e) and e.text}
-        wrong = [name for name in names if _squeezed(name) in others]
-        if wrong and wrong[-1] == names[-1]:
-            yield Finding(
-                decision.thought_path,
-                f"found a thought about {wrong[-1][:40]!r} before a tap on {named[:40]!r}, expected it",
-            )
+    names = _quoted(decision.thought) if context.layout.thinks else ()
+    if not names or not isinstance(decision.turn.actions[0], Click | LongPress):
+        return
+    named = _label(decision)
+    if named is None or _squeezed(named) in _squeezed(decision.thought) or any(_akin(name, named) for name in names):
+        return
+    others = {_squeezed(e.text or "") for e in decision.elements if interactive(e) and e.text}
+    wrong = [name for name in names if _squeezed(name) in others]
+    if wrong and wrong[-1] == names[-1]:
+        said = f"found a thought about {wrong[-1][:40]!r} before a tap on {named[:40]!r}, expected it"
+        yield Finding(decision.thought_path, said)
 
 
-def claims(sample: Sample, context: Context) -> Iterator[Finding]:
+def claims(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that says of earlier steps what none of them did."""
-    for decision, thought in _thoughts(sample, context):
-        for found in _STEP.finditer(thought) if may_say(thought, _STEP_WORDS) else ():
-            if int(found[1] or found[2]) > decision.turn.step_index + 1:
-                yield Finding(
-                    decision.thought_path,
-                    f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one",
-                )
-        done = _DONE.search(thought) if may_say(thought, _DONE_WORDS) else None
-        if done is None or sample.turns[0].step_index > 0:
-            continue
-        family = {"typed": "type", "entered": "type", "输入": "type"}.get((done[1] or done[2]).lower(), "scroll")
-        if family not in {each for turn in sample.turns[: decision.number] for each in _families(turn.actions)}:
-            yield Finding(
-                decision.thought_path, f"found {done[0]!r} though no earlier step did, expected what the history shows"
-            )
-
-
-def _thoughts(sample: Sample, context: Context) -> list[tuple[Decision, str]]:
+    thought, turns = decision.thought, decision.sample.turns
     if not context.layout.thinks:
-        return []
-    return [(each, each.turn.thought) for each in context.case(sample).decisions if each.turn.thought]
+        return
+    for found in _STEP.finditer(thought) if may_say(thought, _STEP_WORDS) else ():
+        if int(found[1] or found[2]) > decision.turn.step_index + 1:
+            said = f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one"
+            yield Finding(decision.thought_path, said)
+    done = _DONE.search(thought) if may_say(thought, _DONE_WORDS) else None
+    if done is None or turns[0].step_index > 0:
+        return
+    family = {"typed": "type", "entered": "type", "输入": "type"}.get((done[1] or done[2]).lower(), "scroll")
+    if family not in {each for turn in turns[: decision.number] for each in _families(turn.actions)}:
+        said = f"found {done[0]!r} though no earlier step did, expected what the history shows"
+        yield Finding(decision.thought_path, said)
 
 
-def _label(decision: Decision, sample: Sample, context: Context) -> str | None:
+def _label(decision: Decision) -> str | None:
     """Return what a person would call the tapped element, None where nothing is known of it."""
     point = getattr(decision.turn.actions[0], "point", None)
-    if point is None:
-        return None
-    elements: Sequence[Element] = context.elements(sample, decision)
-    element = hit(elements, point)
-    return None if element is None else label(elements, element)
+    element = None if point is None else hit(decision.elements, point)
+    return None if element is None else label(decision.elements, element)
 
 
 def _families(actions: tuple[Action, ...]) -> set[str]:

@@ -25,6 +25,6 @@ def response(sample: Sample, context: Context) -> Iterator[Finding]:
         if (reason := each.read.misread) is not None:
             yield Finding(f"$.turns[{number}]", reason)
             return
-    for number, decision, text in context.answers(sample):
-        if (reason := context.speech.read(text, decision.turn).misread) is not None:
-            yield Finding(f"$.messages[{number}]", reason)
+    for answer in context.case(sample).answers:
+        if (reason := answer.read.misread) is not None:
+            yield Finding(f"$.messages[{answer.number}]", reason)

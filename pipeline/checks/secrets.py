@@ -37,21 +37,36 @@ _IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,
 _IBAN_DIGITS = re.compile(r"[A-Z]{2}\d\d(?: ?\w){11}", re.ASCII)
 
 
-def secrets(text: str) -> Iterator[tuple[str, str]]:
-    """Yield what somebody may want to keep for themselves, with the check that says so."""
-    if "@" in text and (address := next(_addresses(text), None)) is not None:
-        yield "email", f"found what looks like an e-mail address ({_hidden(address[0])}), expected none"
-    if _DIGITS.search(text):
-        if (phone := next(_phones(text), None)) is not None:
-            yield "phone", f"found what looks like a phone number ({_hidden(phone[0])}), expected none"
-        if any(card_number(found[0]) for found in _CARD.finditer(text)):
-            yield "card", "found what looks like a payment card number, expected none"
-    if _IBAN_DIGITS.search(text) and (account := next(_accounts(text), None)) is not None:
-        yield "iban", f"found what looks like a bank account number ({_hidden(account[0])}), expected none"
+def email(text: str) -> Iterator[str]:
+    """Yield the first e-mail address."""
+    if "@" in text and (found := next(_addresses(text), None)) is not None:
+        yield f"found what looks like an e-mail address ({_hidden(found[0])}), expected none"
+
+
+def phone(text: str) -> Iterator[str]:
+    """Yield the first telephone number."""
+    if _DIGITS.search(text) and (found := next(_phones(text), None)) is not None:
+        yield f"found what looks like a phone number ({_hidden(found[0])}), expected none"
+
+
+def card(text: str) -> Iterator[str]:
+    """Yield that there is the number of a payment card."""
+    if _DIGITS.search(text) and any(card_number(found[0]) for found in _CARD.finditer(text)):
+        yield "found what looks like a payment card number, expected none"
+
+
+def iban(text: str) -> Iterator[str]:
+    """Yield the first number of a bank account."""
+    if _IBAN_DIGITS.search(text) and (found := next(_accounts(text), None)) is not None:
+        yield f"found what looks like a bank account number ({_hidden(found[0])}), expected none"
+
+
+def credential(text: str) -> Iterator[str]:
+    """Yield the first key, token or password."""
     lower = text.casefold()
-    if any(map(lower.__contains__, HINTS)) and (credential := next(credentials(text), None)) is not None:
-        said = _hidden(text[credential[0] : credential[2]])
-        yield "credential", f"found what looks like a key, token or password ({said}), expected none"
+    if any(map(lower.__contains__, HINTS)) and (found := next(credentials(text), None)) is not None:
+        start, _, end = found
+        yield f"found what looks like a key, token or password ({_hidden(text[start:end])}), expected none"
 
 
 def card_number(text: str) -> bool:

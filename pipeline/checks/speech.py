@@ -1,13 +1,15 @@
 """What a layout makes of a turn, worked out once: a recorded turn stands in every sample after it."""
 
-from collections.abc import Hashable, Iterable
-from functools import cached_property
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.layouts import GrammarError, Layout, Reply
 from pipeline.records import Part, Turn
+
+_LATER: Final = "not asked yet"
 
 
 class Read(Struct, frozen=True):
@@ -22,29 +24,39 @@ class Read(Struct, frozen=True):
 class Spoken:
     """One turn, whatever of its screenshot is shown and whether it is trained."""
 
+    __slots__ = ("_parts", "_read", "_refused", "_speech", "turn")
+
     def __init__(self, speech: "Speech", turn: Turn) -> None:
         self._speech = speech
         self.turn = turn
         """Without its screenshot and its weight."""
         self._parts: dict[bool, tuple[Part, ...]] = {}
+        self._refused: str | None = _LATER
+        self._read: Read | None = None
 
     def parts(self, thought: bool) -> tuple[Part, ...]:
         """Return the response as the layout writes it."""
-        if thought not in self._parts:
-            self._parts[thought] = self._speech.layout.parts(self.turn, thought=thought)
-        return self._parts[thought]
+        known = self._parts.get(thought)
+        if known is None:
+            known = self._parts[thought] = self._speech.layout.parts(self.turn, thought=thought)
+        return known
 
-    @cached_property
+    @property
     def refused(self) -> str | None:
         """Why the layout cannot express the turn, None if it can."""
-        return self._speech.layout.refuse(self.turn)
+        if self._refused is _LATER:
+            self._refused = self._speech.layout.refuse(self.turn)
+        return self._refused
 
-    @cached_property
+    @property
     def read(self) -> Read:
         """The response as it reads back."""
-        if self.refused is not None:
-            return Read(None, self.refused)
-        return self._speech.read(text_of(self.parts(True)), self.turn)
+        if self._read is None:
+            if self.refused is not None:
+                self._read = Read(None, self.refused)
+            else:
+                self._read = self._speech.read(text_of(self.parts(True)), self.turn)
+        return self._read
 
 
 class Speech:
@@ -52,16 +64,23 @@ class Speech:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._known: dict[int, tuple[Turn, Spoken]] = {}  # by identity; the turn beside it keeps its id taken
+        self._known: dict[int, Spoken] = {}  # by identity of turns in `_kept`, so that no other takes it
+        self._kept: list[Turn] = []
         self._said: dict[Hashable, list[Spoken]] = {}
         self._read: dict[tuple[str, tuple[int, int] | None], Read] = {}
 
+    def told(self, turns: Sequence[Turn]) -> list[Spoken]:
+        """Return what is known of each turn."""
+        known, of = self._known, self.of
+        return [known.get(id(turn)) or of(turn) for turn in turns]
+
     def of(self, turn: Turn) -> Spoken:
         """Return what is known of a turn."""
-        known = self._known.get(id(turn))
-        if known is None:
-            known = self._known[id(turn)] = (turn, self._find(turn))
-        return known[1]
+        spoken = self._known.get(id(turn))
+        if spoken is None:
+            spoken = self._known[id(turn)] = self._find(turn)
+            self._kept.append(turn)
+        return spoken
 
     def _find(self, turn: Turn) -> Spoken:
         """Return what is known of an equal turn, whatever of its screenshot is shown and whether it is trained."""
@@ -81,9 +100,10 @@ class Speech:
     def read(self, text: str, turn: Turn) -> Read:
         """Take a response to the turn's screenshot apart."""
         key = (text, turn.size)
-        if key not in self._read:
-            self._read[key] = self._take_apart(text, turn)
-        return self._read[key]
+        read = self._read.get(key)
+        if read is None:
+            read = self._read[key] = self._take_apart(text, turn)
+        return read
 
     def _take_apart(self, text: str, turn: Turn) -> Read:
         try:

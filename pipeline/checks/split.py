@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.records import Sample
 
+from .case import Decision
 from .check import Context, Finding
 
 
@@ -19,11 +20,9 @@ def leak(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.split", f"found {what} in train and val, expected one side")
 
 
-def seen_in_train(sample: Sample, context: Context) -> Iterator[Finding]:
+def seen_in_train(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a val decision that train has too: nearly the same screenshot, the same action, nearly the same goal."""
-    if sample.split != "val":
-        return
-    for decision in context.case(sample).decisions:
-        other = context.facts.seen.get((sample.trajectory_id, decision.target.step_index))
+    if decision.sample.split == "val":
+        other = context.facts.seen.get((decision.sample.trajectory_id, decision.target.step_index))
         if other is not None:
             yield Finding(decision.path, f"found the screen and the action of {other} in train, expected others")

@@ -19,7 +19,7 @@ def roles(sample: Sample, context: Context) -> Iterator[Finding]:
 def trained(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield trained turns that the mode does not allow, or that nobody should learn from."""
     messages, last = sample.messages, len(sample.messages) - 1
-    found = [n for n, message in enumerate(messages) if message.loss_weight > 0]
+    found = context.case(sample).trained
     if context.manifest.slicing.mode == "window":
         if found[-1:] != [last]:
             yield Finding("$.messages", f"found trained turns {found}, expected the last, {last}, among them")
@@ -66,7 +66,7 @@ def empty(sample: Sample, context: Context) -> Iterator[Finding]:
 def control_token(sample: Sample, context: Context) -> Iterator[Finding]:
     """Yield texts that spell a token of the model's vocabulary which ends or starts a turn, or stands for a picture."""
     for number, wording in enumerate(context.case(sample).wordings):
-        if wording.spelled is not None and wording.message.role != "system":
+        if wording.spelled is not None and sample.messages[number].role != "system":
             place, token = wording.spelled
             path = f"$.messages[{number}].content[{place}].text"
             yield Finding(path, f"found text that spells the control token {token}, expected none")

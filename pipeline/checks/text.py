@@ -16,11 +16,13 @@ _UNSEEN = re.compile(
 """C0 and C1 controls, zero-width space, line separators, marks that turn the writing direction, byte order mark."""
 
 
-def damage(text: str) -> Iterator[tuple[str, str]]:
-    """Yield what is damaged in a text, with the check that says so."""
-    if text.isascii() and text.isprintable():
-        return
-    if found := _MOJIBAKE.search(text):
-        yield "mojibake", f"found {found[0]!r}, which looks like a wrong character set, expected readable text"
-    if found := _UNSEEN.search(text):
-        yield "unseen", f"found the invisible character U+{ord(found[0]):04X}, expected text that can be seen"
+def mojibake(text: str) -> Iterator[str]:
+    """Yield the first characters that look like a wrong character set."""
+    if not text.isascii() and (found := _MOJIBAKE.search(text)):
+        yield f"found {found[0]!r}, which looks like a wrong character set, expected readable text"
+
+
+def unseen(text: str) -> Iterator[str]:
+    """Yield the first character that nobody sees."""
+    if not text.isprintable() and (found := _UNSEEN.search(text)):
+        yield f"found the invisible character U+{ord(found[0]):04X}, expected text that can be seen"

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from pipeline.describe import language, words_of
-from pipeline.records import Sample
 
 from .case import Decision
 from .check import Context, Finding
@@ -29,68 +28,53 @@ _HINTS = ("circle", "box", "dot", "marker", "rectangle", "marks", "-of-mark", "o
 """One of them stands in all that `_MARKS` finds: thoughts without any, nearly all, are done with quickly."""
 
 
-def length(sample: Sample, context: Context) -> Iterator[Finding]:
+def length(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that is too short to be a reason or longer than a model should ever think."""
-    limits = context.thresholds
-    for decision, thought in _thoughts(sample, context):
-        words = _words(thought)
-        if not limits.thought_words_min <= words <= limits.thought_words_max:
-            band = f"{limits.thought_words_min} to {limits.thought_words_max}"
-            yield Finding(decision.thought_path, f"found a thought of {words} words, expected {band}")
+    limits, words = context.thresholds, _words(decision.thought)
+    if not limits.thought_words_min <= words <= limits.thought_words_max:
+        band = f"{limits.thought_words_min} to {limits.thought_words_max}"
+        yield Finding(decision.thought_path, f"found a thought of {words} words, expected {band}")
 
 
-def tongue(sample: Sample, context: Context) -> Iterator[Finding]:
+def tongue(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought in another language than the goal's; names on the screen, in quotes, are left out."""
-    for decision, thought in _thoughts(sample, context):
-        words, spoken = _spoken(thought)
-        if words >= context.thresholds.thought_words_min and spoken != sample.lang:
-            yield Finding(decision.thought_path, f"found a thought in {spoken}, expected {sample.lang} as the goal")
+    words, spoken = _spoken(decision.thought)
+    lang = decision.sample.lang
+    if words >= context.thresholds.thought_words_min and spoken != lang:
+        yield Finding(decision.thought_path, f"found a thought in {spoken}, expected {lang} as the goal")
 
 
-def coordinates(sample: Sample, context: Context) -> Iterator[Finding]:
+def coordinates(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that recites coordinates, which no screen shows."""
-    for decision, thought in _thoughts(sample, context):
-        if (may_say(thought, _AXES) or _BRACKETS.search(thought)) and (found := _first(_COORDINATES, thought)):
-            yield Finding(decision.thought_path, f"found the coordinates {found!r}, expected words about what is seen")
+    thought = decision.thought
+    if (may_say(thought, _AXES) or _BRACKETS.search(thought)) and (found := _COORDINATES.search(thought)):
+        yield Finding(decision.thought_path, f"found the coordinates {found[0]!r}, expected words about what is seen")
 
 
-def marks(sample: Sample, context: Context) -> Iterator[Finding]:
+def marks(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that speaks of marks or labels, which the model will not see when it acts."""
-    for decision, thought in _thoughts(sample, context):
-        lower = thought.casefold()
-        if any(map(lower.__contains__, _HINTS)) and (found := _first(_MARKS, thought)):
-            yield Finding(decision.thought_path, f"found {found!r}, expected words about what the agent sees")
+    lower = decision.thought.casefold()
+    if any(map(lower.__contains__, _HINTS)) and (found := _MARKS.search(decision.thought)):
+        yield Finding(decision.thought_path, f"found {found[0]!r}, expected words about what the agent sees")
 
 
-def repeated(sample: Sample, context: Context) -> Iterator[Finding]:
+def repeated(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that too many decisions share to the letter."""
-    most = context.thresholds.thought_repeats
-    for decision, thought in _thoughts(sample, context):
-        if (times := context.facts.thoughts.get(thought, 1)) > most:
-            yield Finding(
-                decision.thought_path, f"found the same thought on {times} steps, expected it on {most} at most"
-            )
+    most, times = context.thresholds.thought_repeats, context.facts.thoughts.get(decision.thought, 1)
+    if times > most:
+        said = f"found the same thought on {times} steps, expected it on {most} at most"
+        yield Finding(decision.thought_path, said)
 
 
-def habit(sample: Sample, context: Context) -> Iterator[Finding]:
+def habit(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought with a sentence that too many decisions of the dataset say."""
-    if not context.facts.sentences:
-        return
-    for decision, thought in _thoughts(sample, context):
-        for sentence in sentences(thought):
-            share = context.facts.sentences.get(sentence, 0.0)
-            if share > context.thresholds.sentence_share:
-                most = f"{context.thresholds.sentence_share:.0%}"
-                yield Finding(
-                    decision.thought_path,
-                    f"found {sentence[:60]!r} in {share:.0%} of the thoughts, expected {most} at most",
-                )
-                break
-
-
-def _thoughts(sample: Sample, context: Context) -> list[tuple[Decision, str]]:
-    """Return the thoughts of the trained turns."""
-    return [(each, each.turn.thought) for each in context.case(sample).decisions if each.turn.thought]
+    habits = context.facts.sentences
+    for sentence in sentences(decision.thought) if habits else ():
+        share = habits.get(sentence, 0.0)
+        if share > context.thresholds.sentence_share:
+            said = f"found {sentence[:60]!r} in {share:.0%} of the thoughts"
+            yield Finding(decision.thought_path, f"{said}, expected {context.thresholds.sentence_share:.0%} at most")
+            break
 
 
 @lru_cache(maxsize=4096)
@@ -105,9 +89,3 @@ def _spoken(thought: str) -> tuple[int, str]:
         return _words(thought), language(thought)
     plain = re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", thought)
     return len(words_of(plain)), language(plain)
-
-
-@lru_cache(maxsize=8192)
-def _first(pattern: re.Pattern[str], thought: str) -> str | None:
-    found = pattern.search(thought)
-    return None if found is None else found[0]

@@ -1,10 +1,11 @@
 """What is known of a message's words, worked out once: most messages stand in several samples."""
 
 import re
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from pipeline.records import Message, joined
+from pipeline.records import Message, Part, joined
 
 SPECIAL = re.compile(r"<\|[a-z_]+\|>")
 """How the Qwen families spell their control tokens."""
@@ -12,9 +13,9 @@ _WORD = re.compile(r"\w")
 
 
 class Wording(Struct, frozen=True):
-    """One message."""
+    """What one message says."""
 
-    message: Message
+    content: tuple[Part, ...]
     empty: bool
     """Whether it has no content, or a text without a word."""
     spelled: tuple[int, str] | None
@@ -27,20 +28,17 @@ class Wordings:
     """The messages of a shard."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Wording] = {}  # by identity; the message within keeps its id taken
+        self._known: dict[int, Wording] = {}  # by identity of the content; as it is kept within, no other takes it
 
-    def of(self, message: Message) -> Wording:
-        """Return what is known of a message."""
-        known = self._known.get(id(message))
-        if known is None:
-            known = self._known[id(message)] = _look(message)
-        return known
+    def of(self, messages: Iterable[Message]) -> list[Wording]:
+        """Return what is known of each message."""
+        known, look = self._known, self._look
+        return [known.get(id(message.content)) or look(message.content) for message in messages]
 
-
-def _look(message: Message) -> Wording:
-    parts = message.content if len(message.content) == 1 else joined(message.content, tokens=True)
-    empty = not parts or any(part.type != "image" and not _WORD.search(part.text or "") for part in parts)
-    texts = ((place, part.text) for place, part in enumerate(message.content) if part.type == "text" and part.text)
-    spelled = next(((place, found[0]) for place, text in texts if (found := SPECIAL.search(text))), None)
-    images = tuple(part.image for part in message.content if part.type == "image")
-    return Wording(message, empty, spelled, images)
+    def _look(self, content: tuple[Part, ...]) -> Wording:
+        parts = content if len(content) == 1 else joined(content, tokens=True)
+        empty = not parts or any(part.type != "image" and not _WORD.search(part.text or "") for part in parts)
+        texts = ((place, part.text) for place, part in enumerate(content) if part.type == "text" and part.text)
+        spelled = next(((place, found[0]) for place, text in texts if (found := SPECIAL.search(text))), None)
+        images = tuple(part.image for part in content if part.type == "image")
+        return self._known.setdefault(id(content), Wording(content, empty, spelled, images))

@@ -12,7 +12,6 @@ from typing import Any
 import build
 
 from pipeline.checks import CHECKS
-from pipeline.checks.check import nothing
 from pipeline.dataset import Dataset
 
 from . import aims, histories, messages, records, screenshots, thoughts, wholes
@@ -60,7 +59,7 @@ def plant(name: str, base: Dataset, out: Path) -> Result:
 def complaints(dataset: Dataset, check: str, **config: Any) -> set[str]:
     """Return the samples that a check alone complains of, whatever its severity."""
     report = build.validated(Path(dataset.path), levels={check: "error"}, pixels=check in PIXELS, **config)
-    whole = {"the dataset"} if report.manifest.details["errors"].get(check) and CHECKS[check].find is nothing else set()
+    whole = {"the dataset"} if report.manifest.details["errors"].get(check) and CHECKS[check].of_dataset else set()
     return {str(row["sample_id"]) for row in report.refused} | whole
 
 
