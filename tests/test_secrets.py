@@ -2,10 +2,12 @@
 
 import pytest
 
+from pipeline.checks import CHECKS
 from pipeline.checks.credentials import HINTS, credentials
-from pipeline.checks.secrets import account_number, card_number, secrets, spans
+from pipeline.checks.secrets import account_number, card_number, spans
 from pipeline.redact import Names
 
+KINDS = ("email", "phone", "card", "iban", "credential")
 SECRETS = [
     ("Log in with username: alice and password: sunshine", "sunshine"),
     ("Log in with password: sunshine and open it", "sunshine"),
@@ -28,11 +30,16 @@ SECRETS = [
 ]  # fmt: skip
 
 
+def secrets(text: str) -> list[str]:
+    """Return what the checks say of a text."""
+    return [said for name in KINDS if (ask := CHECKS[name].of_text) for said in ask(text)]
+
+
 @pytest.mark.parametrize(("text", "secret"), SECRETS)
 def test_a_secret_is_found_and_nothing_of_it_is_left(text: str, secret: str) -> None:
     """All of it, not its first line; the message tells three characters at most, and not of an announced one."""
     assert [text[start:end] for start, end, _ in spans(text)] == [secret]
-    ((_, message),) = list(secrets(text))
+    (message,) = secrets(text)
     assert secret not in message
     hidden = Names({}).text(text)
     assert secret not in hidden
@@ -51,7 +58,7 @@ def test_a_secret_is_found_and_nothing_of_it_is_left(text: str, secret: str) -> 
 ])  # fmt: skip
 def test_labels_prices_and_numbers_of_orders_are_none(text: str) -> None:
     """Whoever reads hundreds of false alarms reads none."""
-    assert list(secrets(text)) == []
+    assert secrets(text) == []
     assert spans(text) == []
 
 
