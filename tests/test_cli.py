@@ -341,6 +341,23 @@ def test_a_stage_without_a_result_prints_no_folder(dataset: Path, tmp_path: Path
     assert build.gdp("validate", bad.path, "-q").stderr == ""
 
 
+def test_a_quiet_stage_says_that_nothing_is_left(tmp_path: Path) -> None:
+    """In one line with a hint, the exit code 1, and no folder for the next stage: quiet, but no silent end."""
+    document = build.trajectory("t", 2)
+    document["steps"][0]["text"] = document["steps"][1]["text"] = {}
+    build.write(tmp_path / "in", document)
+    build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0)
+    hint = "hint: the same command without -q tells why\n"
+    for out in ((), ("-o", tmp_path / "clean")):
+        done = build.gdp("validate", tmp_path / "d", *out, "-q")
+        where = out[1] if out else tmp_path / "d"
+        assert done.stderr == f"{where}: no sample is left, expected at least one\n{hint}"
+        assert (done.returncode, done.stdout) == (1, "")
+    done = build.gdp("slice", tmp_path / "in", "-o", tmp_path / "e", "--min-history", 9, "-q")
+    assert done.stderr == f"{tmp_path / 'e'}: no sample is left, expected at least one\n{hint}"
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_leaves_nothing_half_done(tmp_path: Path, how: signal.Signals) -> None:
     """Whenever it comes: no file under its final name is partial, no manifest stands, and the same command goes on."""

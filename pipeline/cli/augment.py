@@ -7,7 +7,7 @@ import click
 from pipeline.exceptions import ConfigError
 
 from .augment_options import perturbation_options, thoughts_options
-from .options import finish, output_option, seed_option, shared_options, source_place, worker_option
+from .options import finish_stage, output_option, seed_option, shared_options, source_place, worker_option
 from .slice_options import tokenizer_option
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ def augment_errors_command(
     if pairs is not None:
         keep_apart(Place(out), Place(pairs), "--pairs", "output")
     report = stage.run(source, out, config, how).detailed(verbose)
-    printed = None if report.empty else out
     if pairs is None:
-        finish(report, printed, form=form, quiet=quiet)
+        finish_stage(report, out, form=form, quiet=quiet)
     beside = preference.run(source, pairs, config.seed, how).detailed(verbose)
-    finish(Together(report, beside), printed, form=form, quiet=quiet)
+    finish_stage(report, out, form=form, quiet=quiet, told=Together(report, beside))
 
 
 @click.command("augment-variants")
@@ -86,4 +85,4 @@ def augment_variants_command(
     from pipeline import augment_variants as stage
 
     report = stage.run(source_place(dataset), out, how, tokenizer)
-    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+    finish_stage(report.detailed(verbose), out, form=form, quiet=quiet)

@@ -8,7 +8,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import Report, finish, shared_options, source_place, supervise_option, worker_option
+from .options import Report, finish_stage, shared_options, source_place, supervise_option, worker_option
 
 if TYPE_CHECKING:
     from pipeline.stage import Running
@@ -96,7 +96,7 @@ def validate_command(
         if report_folder is not None:
             overview.write(looked, report_folder)
     printed = out or (source if report.exit_code == 0 else None)
-    finish(told, None if report.empty else printed, form=form, quiet=quiet)
+    finish_stage(report, printed, form=form, quiet=quiet, told=told)
 
 
 @click.command("view")

@@ -123,6 +123,33 @@ def source_place(text: str) -> "Place":
     return Place(paths[0])
 
 
+class Outcome(Report, Protocol):
+    """What a stage returns that writes rows."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether none is left."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where they stand."""
+        ...
+
+
+def finish_stage(
+    report: Outcome, out: object | None, *, form: str, quiet: bool, told: Report | None = None, unit: str = "sample"
+) -> NoReturn:
+    """Show the report, or what is `told` in its place; print the folder unless nothing is left in it, and exit.
+
+    That nothing is left is an error, so even a quiet run says it.
+    """
+    if quiet and report.empty:
+        click.echo(f"{report.path}: no {unit} is left, expected at least one", err=True)
+        click.echo("hint: the same command without -q tells why", err=True)
+    finish(told or report, None if report.empty else out, form=form, quiet=quiet)
+
+
 def finish(report: Report, out: object | None, *, form: str, quiet: bool) -> NoReturn:
     """Show the report on stderr, print the folder on stdout, exit."""
     if not quiet:

@@ -8,7 +8,7 @@ import click
 from pipeline.exceptions import ConfigError
 
 from .options import (
-    finish,
+    finish_stage,
     on_terminal,
     output_option,
     seed_option,
@@ -62,7 +62,7 @@ def import_command(
     config = stage.ImportConfig(name, {option: value for option, value in options.items() if value is not None})
     shown = not quiet and on_terminal()
     report = stage.run(source_place(source), out or "", config, fresh=fresh, progress=shown)
-    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+    finish_stage(report.detailed(verbose), out, form=form, quiet=quiet, unit="trajectory")
 
 
 @click.command("slice")
@@ -125,7 +125,7 @@ def slice_command(
         **options,
     )
     report = stage.run(source_place(trajectories), out, config, how)
-    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+    finish_stage(report.detailed(verbose), out, form=form, quiet=quiet)
 
 
 @click.command("normalize")
@@ -150,7 +150,7 @@ def normalize_command(
 
     config = stage.NormalizeConfig(max_pixels=max_pixels, max_dim=max_dim, image_engine=image_engine)
     report = stage.run(source_place(dataset), out, config, how)
-    finish(report.detailed(verbose), None if report.empty else out, form=form, quiet=quiet)
+    finish_stage(report.detailed(verbose), out, form=form, quiet=quiet)
 
 
 def _text_of(path: Path, option: str) -> str:

@@ -165,7 +165,8 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
     stop = {"step": 10, "event": "stop", "guard": "divergence", "message": HOSTILE * 5, "hint": HOSTILE}
     run = write(tmp_path / "run", [*lines, stop], model=HOSTILE)
     file = tmp_path / "page.html"
-    assert monitor(str(run), "--html", str(file)).exit_code == 1
+    done = monitor(str(run), "--html", str(file), "--once")
+    assert (done.exit_code, done.output) == (1, f"{file}\n"), "where the page is, and nothing else"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         seen = []

@@ -18,7 +18,10 @@ CLEAR = "\x1b[H\x1b[J"
 
 
 def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], None]) -> int:
-    """Show the run until it ends, or once; return 1 for a run that failed, else 0. Raises InputError for no run."""
+    """Show the run until it ends, or once; with `html` say last where the page is.
+
+    Returns 1 for a run that failed, else 0; raises InputError for no run.
+    """
     if html:
         keep_apart(Place(str(folder)), Place(str(html)))
     once = once or not sys.stdout.isatty()
@@ -32,6 +35,8 @@ def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], No
             drawn = picture.draw(state, shutil.get_terminal_size().columns, colour=coloured())
             show(drawn if once else CLEAR + drawn)
         if not going:
+            if html:
+                show(str(html))
             return 1 if state.status == "failed" else 0
         try:
             time.sleep(POLL_SECONDS)
