@@ -42,8 +42,24 @@ def test_what_is_measured_is_there(dataset: Dataset) -> None:
     assert sorted(found.values["tokens"]) == sorted(s.text_tokens_estimate + s.image_tokens for s in samples)
     assert sorted(found.values["history"]) == sorted(len(s.turns) - 1 for s in samples)
     pointing = [s for s in samples if getattr(s.target.actions[0], "point", None) is not None]
-    assert sum(sum(map(sum, cells)) for cells in found.clicks.values()) == len(pointing) > 0
+    assert sum(sum(map(sum, each.cells)) for each in found.clicks) == len(pointing) > 0
+    assert sum(each.points for each in found.clicks) == len(pointing)
     assert sum(found.counts["action"].values()) == len(samples)
+
+
+def test_an_app_has_a_map_for_each_form_of_screen(tmp_path: Path) -> None:
+    """Points of its phone and its desktop screens are never in one picture, and each has its screen's shape."""
+    build.write(tmp_path / "in", build.trajectory("phone", 3))
+    wide = build.trajectory("desk", 3, first_screen=10, device={"width": 960, "height": 540, "scale": 1})
+    for each in wide["steps"]:
+        each["observation"]["image"] |= {"width": 960, "height": 540}
+    build.write(tmp_path / "in", wide)
+    found = measure(build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0, mode="window")).clicks
+    assert [(each.app, each.screen, each.points) for each in found] == [("Test", "tall", 2), ("Test", "wide", 2)]
+    assert [round(each.size[0] / each.size[1], 1) for each in found] == [0.4, 1.8]
+    assert [each.cells[len(each.cells) * 45 // 100][len(each.cells[0]) // 2] for each in found] == [2, 2]
+    assert charts.heat(found[0]).startswith('<svg viewBox="0 0 120 273"')
+    assert charts.heat(found[1]).startswith('<svg viewBox="0 0 240 136"')
 
 
 @pytest.mark.parametrize(("text", "number"), [("", 0), ("打开 设置", 4), ("open it, now", 3), ("打开Wi-Fi设置", 6)])

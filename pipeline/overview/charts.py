@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from pipeline.terminal import DIRECTIONS
 
+from .clicks import ClickMap
+
 WIDTH = 440
 BAR = 22
 LABEL = 140
@@ -105,15 +107,15 @@ def histogram(values: Sequence[int], *, beside: Sequence[int] = ()) -> str:
     return _svg(WIDTH, PLOT_HEIGHT + 22, parts)
 
 
-def heat(cells: Sequence[Sequence[int]], aspect: float) -> str:
-    """Return a map of the screen, darker where more points are; `aspect` is the screen's height by its width."""
-    most = max(max(row) for row in cells)
-    across, down = len(cells[0]), len(cells)
+def heat(clicks: ClickMap) -> str:
+    """Return a map of the screen, darker where more points are."""
+    most = max(map(max, clicks.cells))
+    across, down = len(clicks.cells[0]), len(clicks.cells)
     width = across * CELL
-    height = round(width * aspect)
+    height = max(round(width * clicks.size[1] / clicks.size[0]), 1)
     tall = height / down
     parts = [f'<rect x="0" y="0" width="{width}" height="{height}" class="screen"/>']
-    for y, row in enumerate(cells):
+    for y, row in enumerate(clicks.cells):
         for x, count in enumerate(row):
             if count:
                 strength = 0.2 + 0.8 * math.sqrt(count / most)

@@ -1,7 +1,7 @@
 """Count what a dataset holds: one pass over narrow columns, a few numbers a sample in memory, no screenshot decoded."""
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +14,7 @@ from pipeline.describe import words_of
 from pipeline.glance import host
 from pipeline.records import Target
 
-COLUMNS, ROWS = 12, 24
-"""Cells of a click map, across and down the screenshot."""
+from .clicks import ClickMap, Clicks, Size
 
 NO_APP = "unknown app"
 
@@ -47,6 +46,7 @@ class _Said(Struct):
 
     thought: str | None = None
     loss_weight: float = 0.0
+    size: Size | None = None
 
 
 class Measures(Struct, frozen=True):
@@ -58,8 +58,8 @@ class Measures(Struct, frozen=True):
     """By the names of `COUNTED`, how often each value occurs, the commonest first."""
     values: dict[str, list[int]]
     """By the names of `MEASURED`, the number of every sample, of every trajectory for `screens`."""
-    clicks: dict[str, list[list[int]]]
-    """By app, the trained points in each cell of the screenshot: ROWS rows from the top, COLUMNS from the left."""
+    clicks: tuple[ClickMap, ...]
+    """Where the trained points are, by app and form of screen."""
     unreadable: int = 0
     """Rows among the samples whose turns or targets are none; they stand in no other number."""
 
@@ -87,7 +87,7 @@ class _Counter:
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
         self._values: dict[str, array[int]] = {name: array("q") for name in MEASURED}
-        self._clicks: dict[str, list[list[int]]] = defaultdict(lambda: [[0] * COLUMNS for _ in range(ROWS)])
+        self._clicks = Clicks()
         self._apps: dict[tuple[str, int], str] = {}
         self._targets = msgspec.json.Decoder(tuple[Target, ...])
         self._target = msgspec.json.Decoder(Target)
@@ -123,19 +123,21 @@ class _Counter:
             self._values["tokens"].append(row["text_tokens_estimate"] + row["image_tokens"])
             self._values["images"].append(len(row["images"]))
             self._values["history"].append(max(len(said) - 1, 0))
-            thoughts = (turn.thought for turn in said if turn.loss_weight > 0 and turn.thought)
-            self._values["thought_words"].extend(map(words, thoughts))
-            for target in targets:
-                self._add_target(row["trajectory_id"], target)
+            trained = [turn for turn in said if turn.loss_weight > 0]
+            self._values["thought_words"].extend(words(turn.thought) for turn in trained if turn.thought)
+            last = row["images"][-1] if row["images"] else {"width": 1, "height": 1}
+            shown = (last["width"], last["height"])
+            sizes = [turn.size or shown for turn in trained]
+            for target, size in zip(targets, sizes + [shown] * len(targets), strict=False):
+                self._add_target(row["trajectory_id"], target, size)
 
-    def _add_target(self, trajectory_id: str, target: Target) -> None:
+    def _add_target(self, trajectory_id: str, target: Target, size: Size) -> None:
         app = self._apps.get((trajectory_id, target.step_index), NO_APP)
         self._counts["app"][app] += 1
         for action in target.actions:
             self._counts["action"][kind(action)] += 1
             if (point := target_point(action)) is not None:
-                x, y = (min(max(at, 0.0), 0.999999) for at in point)
-                self._clicks[app][int(y * ROWS)][int(x * COLUMNS)] += 1
+                self._clicks.add(app, size, point)
 
     def add_images(self, rows: Iterator[dict[str, Any]]) -> None:
         """Count one shard's screenshots."""
@@ -148,7 +150,7 @@ class _Counter:
         counts = {name: dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
                   for name, found in self._counts.items()}  # fmt: skip
         values = {name: found.tolist() for name, found in self._values.items()}
-        return Measures(self._samples, len(self._trajectories), counts, values, dict(self._clicks),
+        return Measures(self._samples, len(self._trajectories), counts, values, self._clicks.maps(),
                         self._unreadable)  # fmt: skip
 
 

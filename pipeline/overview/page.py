@@ -26,7 +26,7 @@ TITLES = {
     "thought_words": "Thoughts",
 }  # fmt: skip
 MAPS = 12
-"""Apps with a click map."""
+"""Click maps, the fullest first."""
 
 
 class Content(Struct, frozen=True):
@@ -37,8 +37,6 @@ class Content(Struct, frozen=True):
     measures: Measures
     funnel: tuple[tuple[str, int], ...]
     """What was left after each stage, from the first."""
-    aspect: float
-    """Height by width of the commonest screenshot."""
     refused: tuple[Refused, ...]
     """The first ones."""
     n_refused: int
@@ -185,14 +183,14 @@ def _figure(name: str, meaning: str, drawn: str) -> str:
 
 
 def _maps(content: Content) -> str:
-    apps = sorted(content.measures.clicks.items(), key=lambda each: (-sum(map(sum, each[1])), each[0]))
+    maps = content.measures.clicks
     figures = "".join(
-        f"<figure><figcaption><b>{escaped(app)}</b>{sum(map(sum, cells)):,} points</figcaption>"
-        f"{charts.heat(cells, content.aspect)}</figure>"
-        for app, cells in apps[:MAPS]
+        f'<figure class="{each.screen}"><figcaption><b>{escaped(each.app)}</b>{_number(each.points, "point")} on '
+        f"{each.screen} screens, most {each.size[0]}x{each.size[1]}</figcaption>{charts.heat(each)}</figure>"
+        for each in maps[:MAPS]
     )
-    rest = f'<p class="soft">{len(apps) - MAPS} more apps in report.json</p>' if len(apps) > MAPS else ""
-    return f'<h2 id="clicks">Where trained actions land</h2><div class="heats">{figures}</div>{rest}' if apps else ""
+    rest = f'<p class="soft">{len(maps) - MAPS} more in report.json</p>' if len(maps) > MAPS else ""
+    return f'<h2 id="clicks">Where trained actions land</h2><div class="heats">{figures}</div>{rest}' if maps else ""
 
 
 def _against(content: Content) -> str:

@@ -132,7 +132,6 @@ def write(looked: Looked, folder: Path) -> None:
             manifest=looked.manifest,
             measures=looked.measures,
             funnel=tuple(funnel(looked)),
-            aspect=_aspect(looked.measures),
             refused=tuple(first),
             n_refused=n_refused,
             against=looked.other.path if looked.other else None,
@@ -188,7 +187,7 @@ def _document(looked: Looked) -> dict[str, Any]:
         "distributions": measures.counts,
         "histograms": histograms,
         "medians": middles,
-        "clicks": measures.clicks,
+        "clicks": list(map(msgspec.structs.asdict, measures.clicks)),
     }  # fmt: skip
     if (against := _against(looked)) is not None:
         document["against"] = against
@@ -246,9 +245,3 @@ def _thumbnail(gallery: Gallery, ref: ImageRef) -> str | None:
 
 def _suffix(data: bytes) -> str:
     return "png" if data[:4] == b"\x89PNG" else "webp" if data[8:12] == b"WEBP" else "jpeg"
-
-
-def _aspect(measures: Measures) -> float:
-    size = next(iter(measures.counts["stored_size"]), "1x2")
-    width, height = (max(int(side), 1) for side in size.split("x"))
-    return height / width
