@@ -16,5 +16,7 @@ def keep_apart(source: Place, out: Place, option: str = "-o", what: str = "input
 
 def require_folder(path: Path, option: str) -> None:
     """Raise ConfigError for a URL where only a folder on a disk can be written; a `Path` of one has lost a slash."""
-    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
-        raise ConfigError(option, f"found a URL, expected a folder: {path}")
+    if found := re.match(r"([a-z][a-z0-9+.-]+):/", str(path)):
+        slashes = "///" if found[1] == "file" else "//"
+        url = f"{found[1]}:{slashes}{str(path)[found.end() :]}"
+        raise ConfigError(option, f"found the URL {url}, expected a folder on this machine")

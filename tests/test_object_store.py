@@ -1,6 +1,7 @@
 """Datasets in an object store: a real server that speaks S3, on this machine's loopback."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import build
 import chaos
 import pytest
 from chaos import World, tree
+
+from pipeline.dataset import Dataset
 
 moto = pytest.importorskip("moto", reason="the S3 server of the tests is not installed")
 
@@ -181,3 +184,31 @@ def test_an_import_from_a_store_to_a_store(account: dict[str, str], tmp_path: Pa
     assert found == tree(tmp_path / "out")
     sliced = build.gdp("slice", "-", "-o", tmp_path / "sliced", stdin=done.stdout, env=environment)
     assert sliced.returncode == 0, sliced.stderr
+
+
+def test_what_looks_at_a_dataset_looks_at_one_in_a_store(world: World, account: dict[str, str], tmp_path: Path) -> None:
+    """Report, comparison, inspection and exported pages are those of the same dataset on the disk."""
+    environment = {**os.environ, **account}
+    url, disk = "s3://bucket/looked-at", world.root / "golden" / "augment-errors"
+    assert world.run("augment-errors", url, **account).returncode == 0
+    for source, folder in ((url, "store"), (disk, "disk")):
+        done = build.gdp("validate", source, "--report", tmp_path / folder, "--against", source, env=environment)
+        assert (done.returncode, done.stdout) == (0, f"{source}\n"), done.stderr
+        assert f"against {source}:\n  samples   0 only here, 0 only there, 0 changed" in done.stderr
+        done = build.gdp("view", source, "--export", tmp_path / folder / "pages", env=environment)
+        assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / folder / "report.json").read_text()) for folder in ("store", "disk"))
+    for each in (one, two):
+        each.pop("dataset")
+        each["against"].pop("dataset")
+    assert one == two
+    pages = [tree(tmp_path / folder / "pages") for folder in ("store", "disk")]
+    assert pages[0].keys() == pages[1].keys()
+    assert {name for name in pages[0] if pages[0][name] != pages[1][name]} == {"data/summary.js"}
+    sample = next(iter(Dataset.open(disk).samples())).sample_id
+    one, two = (build.gdp("inspect", source, sample, env=environment) for source in (url, disk))
+    assert (one.returncode, one.stdout) == (0, two.stdout)
+    for command in (("validate", url, "--report"), ("view", url, "--export")):
+        done = build.gdp(*command, "s3://bucket/pages", env=environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "found the URL s3://bucket/pages, expected a folder on this machine" in done.stderr

@@ -252,7 +252,7 @@ def test_a_report_is_written_to_a_folder(dataset: Dataset, tmp_path: Path, comma
     stage, option, where = command
     done = build.gdp(stage, dataset.path, option, where, cwd=tmp_path)
     assert done.returncode == 2
-    assert f"{option}: found a URL, expected a folder" in done.stderr
+    assert f"{option}: found the URL {where}, expected a folder on this machine" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
