@@ -5,7 +5,7 @@ good (`verify()` passes truncated JPEGs), paths that cannot leave the source fol
 """
 
 import hashlib
-from functools import cache
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -99,7 +99,9 @@ def read(source: Place, folder: str, path: str) -> bytes:
     try:
         if source.local is not None:
             root = _resolved(source.local)
-            if not (root / name).resolve(strict=True).is_relative_to(root):
+            file = root / name
+            real = file.resolve(strict=True) if file.is_symlink() else _resolved(file.parent) / file.name
+            if not real.is_relative_to(root):
                 message = f"found path {path!r} that leads out of the source folder, expected one below it"
                 raise ImageProblem("path_escape", message)
         size = source.size(name)
@@ -118,9 +120,9 @@ def read(source: Place, folder: str, path: str) -> bytes:
         raise ImageProblem("image_missing", message) from error
 
 
-@cache
-def _resolved(root: Path) -> Path:
-    return root.resolve()
+@lru_cache(maxsize=1024)
+def _resolved(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def header(data: bytes) -> Header:

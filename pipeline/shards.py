@@ -66,6 +66,8 @@ class TableWriter:
             use_dictionary=name not in PICTURES,
             write_page_checksum=True,
             write_page_index=True,
+            # Not of pictures: nobody asks which lies between two others, and comparing them costs.
+            write_statistics=[field.name for field in schema if field.name not in {"bytes", "images"}],
             store_schema=True,
         )
         reach(f"{name}.opened")

@@ -37,14 +37,15 @@ class DecodedPicture:
         if size == self.size or _grows(self.size, size):
             return self._picture.pixels(size)
         image = pyvips.Image.new_from_memory(memory(self._picture.image), *self.size, 4, "uchar")
-        return _framed(_reduced(image, size))
+        return _framed(_reduced(image, self.size, size), size)
 
 
 class PngPicture:
     """A PNG that is decoded while it is used, and decoded again by Pillow where libvips has doubts."""
 
-    def __init__(self, image: "pyvips.Image", data: bytes, header: Header) -> None:
+    def __init__(self, image: "pyvips.Image", bands: int, data: bytes, header: Header) -> None:
         self._image = image
+        self._bands = bands
         self._data = data
         self._header = header
 
@@ -56,14 +57,23 @@ class PngPicture:
     @property
     def faithful(self) -> ImageFormat | None:
         """Its format unless it has an alpha channel: readers disagree on what shows through."""
-        return self._header.format if self._image.bands == 3 else None
+        return self._header.format if self._bands == 3 else None
 
     def pixels(self, size: Size) -> Image.Image:
         """Return it at that size, in mode RGBX; raises UnreadableError unless every pixel decodes."""
         try:
-            return _resized(self._image, size)
+            return self._resized(size)
         except pyvips.Error:
             return PillowEngine().open(self._data, self._header).pixels(size)
+
+    def _resized(self, size: Size) -> Image.Image:
+        """Return the picture at that size, by the rule of Pillow's bicubic."""
+        image = self._image if self._bands == 3 else self._image.flatten(background=255)
+        if _grows(self.size, size):
+            whole = _framed(image.bandjoin(255), self.size)
+            return whole.convert("RGB").resize(size, Image.Resampling.BICUBIC).convert("RGBX")
+        image = image if size == self.size else _reduced(image, self.size, size)
+        return _framed(image.bandjoin(255), size)
 
 
 class VipsEngine:
@@ -82,25 +92,16 @@ class VipsEngine:
                 image = pyvips.Image.pngload_buffer(data, access="sequential", fail_on="warning")
             except pyvips.Error:
                 image = None
-            if image is not None and _is_as_announced(image, header):
-                return PngPicture(image, data, header)
+            bands = image and _bands(image, header)
+            if bands in {3, 4}:
+                return PngPicture(image, bands, data, header)
         return DecodedPicture(PillowEngine().open(data, header))
 
 
-def _is_as_announced(image: "pyvips.Image", header: Header) -> bool:
-    size = (image.width, image.height)
-    return size == (header.width, header.height) and image.format == "uchar" and image.bands in {3, 4}
-
-
-def _resized(image: "pyvips.Image", size: Size) -> Image.Image:
-    """Return the picture at that size, by the rule of Pillow's bicubic."""
-    if image.bands == 4:
-        image = image.flatten(background=255)
-    now = (image.width, image.height)
-    if _grows(now, size):
-        whole = _framed(image.bandjoin(255))
-        return whole.convert("RGB").resize(size, Image.Resampling.BICUBIC).convert("RGBX")
-    return _framed((image if size == now else _reduced(image, size)).bandjoin(255))
+def _bands(image: "pyvips.Image", header: Header) -> int | None:
+    """Return the number of bytes a pixel has, None for a picture that is not as its header says."""
+    as_announced = (image.width, image.height, image.format) == (header.width, header.height, "uchar")
+    return image.bands if as_announced else None
 
 
 def _grows(now: Size, size: Size) -> bool:
@@ -108,11 +109,11 @@ def _grows(now: Size, size: Size) -> bool:
     return size[0] > now[0] or size[1] > now[1]
 
 
-def _reduced(image: "pyvips.Image", size: Size) -> "pyvips.Image":
+def _reduced(image: "pyvips.Image", now: Size, size: Size) -> "pyvips.Image":
     # Not `resize`: from a factor of 4 it averages blocks first.
-    return image.reduce(image.width / size[0], image.height / size[1], kernel="cubic")
+    return image.reduce(now[0] / size[0], now[1] / size[1], kernel="cubic")
 
 
-def _framed(image: "pyvips.Image") -> Image.Image:
+def _framed(image: "pyvips.Image", size: Size) -> Image.Image:
     """Run the pipeline of a picture of four bands; Pillow then uses the memory as it is."""
-    return Image.frombuffer("RGBX", (image.width, image.height), image.write_to_memory(), "raw", "RGBX", 0, 1)
+    return Image.frombuffer("RGBX", size, image.write_to_memory(), "raw", "RGBX", 0, 1)
