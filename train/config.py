@@ -14,6 +14,7 @@ import schemas
 from pipeline.exceptions import ConfigError
 from pipeline.schema_errors import findings, json_path
 
+from . import idle
 from .evaluation.evalconfig import EvalConfig
 from .evaluation.evalconfig import check as check_eval
 from .watching.guards import GuardConfig
@@ -61,6 +62,11 @@ class SftConfig:
     cache_vision: Literal["none", "memory", "disk"] = "none"
     cache_quota_gb: float = 16.0
 
+    @property
+    def warmup(self) -> float:
+        """The share of the steps in which the learning rate rises; `constant` knows none."""
+        return 0.0 if self.lr_scheduler_type == "constant" else self.warmup_ratio
+
 
 @dataclass(frozen=True, slots=True)
 class LoraConfig:
@@ -95,6 +101,8 @@ class TrainConfig:
     guards: GuardConfig = field(default_factory=GuardConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     preset: Literal["auto", "none"] = "none"
+    license: str | None = None
+    """Of the adapter, for its model card."""
     given: frozenset[str] = field(default=frozenset(), compare=False)
     """What the file says, as `section.key`; a preset leaves it alone."""
     source: str | None = None
@@ -102,12 +110,13 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved settings in the form of the YAML file."""
-        return {"training": {name: asdict(getattr(self, name)) for name in SECTIONS}}
+        said = {} if self.license is None else {"license": self.license}
+        return {"training": {**{name: asdict(getattr(self, name)) for name in SECTIONS}, **said}}
 
     def for_model(self, model: str | None) -> "TrainConfig":
         """Return these settings, or the demo recipe's where neither a file nor a model was named."""
-        plain = model is None and replace(self, preset="none") == TrainConfig()
-        return replace(load(DEMO), preset=self.preset) if plain else self
+        plain = model is None and replace(self, preset="none", license=None) == TrainConfig()
+        return replace(load(DEMO), preset=self.preset, license=self.license) if plain else self
 
 
 SECTIONS: dict[str, Any] = {
@@ -134,7 +143,8 @@ def load(path: Path | None) -> TrainConfig:
     given = document["training"]
     sections = {name: _build(section(), given.get(name, {})) for name, section in SECTIONS.items()}
     keys = frozenset(f"{name}.{key}" for name in SECTIONS for key in given.get(name, {}))
-    config = TrainConfig(**sections, preset=given.get("preset", "none"), given=keys, source=str(path))
+    rest = {key: given[key] for key in ("preset", "license") if key in given}
+    config = TrainConfig(**sections, **rest, given=keys, source=str(path))
     _check_together(path, config)
     return config
 
@@ -163,6 +173,7 @@ def _check(path: Path, document: Any) -> None:
 
 def _check_together(path: Path, config: TrainConfig) -> None:
     check_eval(f"{path}: $.training.eval", config.eval)
+    idle.check(str(path), config)
     where = f"{path}: $.training.sft"
     sft = config.sft
     for key in ("eval_steps", "save_steps"):

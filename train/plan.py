@@ -51,6 +51,7 @@ def make_plan(
         chosen[split], refused[split] = select(lesson.items(dataset.samples(split)), encoder, **limits)
         if not chosen[split]:
             raise _nothing(dataset, split, refused[split])
+    lesson.check_weights()
     _check_pictures(dataset, chosen)
     first = chosen["train"][: config.sft.per_device_train_batch_size * config.sft.gradient_accumulation_steps]
     for item in first:
@@ -92,5 +93,7 @@ def _check_pictures(dataset: Source, chosen: dict[str, list[Item]]) -> None:
 
 def _nothing(dataset: Source, split: str, refused: Counter[str]) -> InputError:
     reasons = ", ".join(f"{count}: {reason}" for reason, count in refused.items())
-    hint = "raise max_images_per_sample or max_tokens in the configuration"
+    limits = {" images": "max_images_per_sample", " tokens": "max_tokens"}
+    met = [key for word, key in limits.items() if any(reason.endswith(word) for reason in refused)]
+    hint = f"raise {' or '.join(met)} in the configuration" if met else None
     return InputError(str(dataset.path), f"every {split} sample was refused ({reasons})", hint)

@@ -37,6 +37,8 @@ def apply(config: TrainConfig, samples: int) -> tuple[TrainConfig, Choice | None
     why, wanted = suggested(samples, four_bits=config.sft.use_4bit)
     if "lora.r" in config.given:
         wanted["lora"]["alpha"] = 2.0 * config.lora.r
+    if config.sft.lr_scheduler_type == "constant":
+        del wanted["sft"]["warmup_ratio"]
     chosen: Values = {}
     kept: Values = {}
     for section, values in wanted.items():

@@ -261,7 +261,7 @@ def arguments(
         per_device_train_batch_size=sft.per_device_train_batch_size,
         per_device_eval_batch_size=1,  # so that eval loss is the mean over samples, whatever the batch size
         gradient_accumulation_steps=sft.gradient_accumulation_steps,
-        warmup_steps=sft.warmup_ratio,  # a share of the steps, see `create_scheduler`
+        warmup_steps=sft.warmup,  # a share of the steps, see `create_scheduler`
         lr_scheduler_type=sft.lr_scheduler_type,
         weight_decay=sft.weight_decay,
         max_grad_norm=sft.max_grad_norm,

@@ -49,6 +49,14 @@ def test_what_is_no_number_always_stops(loss: float, norm: float, what: str) -> 
     assert guarded(off).evaluation(3, math.inf)[0].stops
 
 
+def test_a_short_window_for_spikes_leaves_divergence_watched() -> None:
+    """The median of 8 steps is kept whatever `loss_spike_window` says; 3 of them remembered told nothing."""
+    guards = guarded(GuardConfig(loss_spike="off", loss_spike_window=3))
+    found = feed(guards, [2.0] * 8 + [9.0] * 8)
+    assert "divergence" in {each.guard for each in found}
+    assert [each.guard for each in guards.end(16)] == ["divergence"]
+
+
 def test_an_unknown_norm_is_not_judged() -> None:
     """A step that the fp16 scaler skips has none."""
     assert guarded().step(1, 2.0, None) == []

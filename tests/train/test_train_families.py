@@ -262,6 +262,10 @@ def test_a_whole_run(
     assert report.verified["inverted_pixels_from_true"]
     written = json.loads((tmp_path / "run" / "run.json").read_text())
     assert len(written["targets"]["matches"]["llm"]) == 14
+    video = tmp_path / "run" / "adapter" / "video_preprocessor_config.json"
+    assert video.exists() == (family == "internvl")
+    if family == "internvl":  # without it `AutoProcessor` refuses the adapter where torchvision is installed
+        assert json.loads(video.read_text()) == {"video_processor_type": "InternVLVideoProcessor"}
     shown = next(samples(Dataset.open(alternating), 1, str(folder(family)), colour=False))
     assert shown.count("⟦") == 1
     assert shown.split("⟦")[1].split("⟧")[0].strip().startswith("Thought: ")

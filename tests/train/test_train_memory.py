@@ -44,11 +44,12 @@ class Shape:
     dropout: float = 0.0
     checkpointing: bool = False
     half: bool = False
+    attention: str = "sdpa"
 
     @property
     def settings(self) -> TrainConfig:
         """The configuration."""
-        sft = SftConfig(gradient_checkpointing=self.checkpointing)
+        sft = SftConfig(gradient_checkpointing=self.checkpointing, attn_implementation=self.attention)
         return TrainConfig(sft, LoraConfig(target_modules=(self.scope,), dropout=self.dropout))
 
     @property
@@ -97,7 +98,8 @@ def estimated(shape: Shape) -> estimate.Estimate:
 
 def trained(shape: Shape, device: str) -> tuple[Any, Callable[[], None]]:
     """Return a real model after its first step, and what does the next one."""
-    made = AutoModelForImageTextToText.from_config(shape.config).to(shape.low or torch.float32).to(device)
+    made = AutoModelForImageTextToText.from_config(shape.config, attn_implementation=shape.attention)
+    made = made.to(shape.low or torch.float32).to(device)
     made.requires_grad_(False)
     made.config.use_cache = False
     made = adapt.add_lora(made, targets(shape), shape.settings.lora, shape.settings.sft).train()
@@ -140,6 +142,8 @@ SHAPES = {
     "many trained tokens": Shape(trained=250, heads=2),
     "vision learns": Shape(scope="llm+vision", samples=2),
     "vision learns, checkpointing": Shape(scope="llm+vision", checkpointing=True),
+    "eager attention": Shape(attention="eager", tokens=700, heads=2),
+    "eager attention, bf16, checkpointing": Shape(attention="eager", tokens=700, half=True, checkpointing=True),
     "bf16": Shape(half=True, trained=200, checkpointing=True),
 }
 

@@ -386,7 +386,7 @@ def test_the_card_says_what_to_serve_with(
         return
     facts = json.loads((demo_run[0] / "run.json").read_text())
     facts |= {**facts["samples"], **facts["losses"], "r": 1, "alpha": 1, "layers": 1}
-    facts |= {"license": None, "serving": [], "scopes": "llm", "whole": []}
+    facts |= {"license": card.UNLICENSED, "serving": [], "scopes": "llm", "whole": []}
     text = card.render({**facts, "prompts": {"system": prompt}, "system": prompt})
     assert f"`gdp slice --system-prompt`:\n\n````text\n{prompt}\n````\n" in text
 
@@ -425,8 +425,9 @@ def test_a_short_run_has_a_curve_that_is_seen(tmp_path: Path) -> None:
 def test_a_dataset_refused_whole_says_why(dataset: Dataset, tmp_path: Path) -> None:
     """Limits that leave nothing are an error with the counts."""
     config = TrainConfig(replace(DEMO.sft, max_tokens=100))
-    with pytest.raises(InputError, match=r"every train sample was refused \(24: more than 100 tokens\)"):
+    with pytest.raises(InputError, match=r"every train sample was refused \(24: more than 100 tokens\)") as caught:
         train_on(dataset, tmp_path / "run", config)
+    assert caught.value.hint == "raise max_tokens in the configuration"
 
 
 def test_a_missing_screenshot_size_is_noticed(dataset: Dataset, tmp_path: Path) -> None:

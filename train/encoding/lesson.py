@@ -1,13 +1,13 @@
 """What of a sample is learned: which turns (`--supervise`), how much of each piece (`training.loss`), seen or not."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from msgspec.structs import replace
 
 from pipeline import layouts
-from pipeline.exceptions import StageError
+from pipeline.exceptions import ConfigError, StageError
 from pipeline.manifest import Manifest
 from pipeline.records import Message, Part, Sample, Turn, joined
 from train.config import LossConfig
@@ -31,6 +31,8 @@ class Lesson:
     supervise: Supervise = "last"
     weights: LossConfig = field(default_factory=LossConfig)
     images: Literal["real", "placeholder"] = "real"
+    weighed: set[str] = field(default_factory=set)
+    """Kinds of pieces that trained turns had so far; known only where weights are set."""
 
     def item(self, sample: Sample) -> Item:
         """Return what training takes of a sample."""
@@ -56,7 +58,7 @@ class Lesson:
         layout = layouts.get(contract.layout)
         answers = sum(message.role == "assistant" for message in messages)
         said = iter(turns[len(turns) - answers :])
-        factors = dict(zip(("thought", "action", "coordinates", "other"), astuple(self.weights), strict=True))
+        factors = asdict(self.weights)
         for message in messages:
             turn = next(said) if message.role == "assistant" else None
             if turn is None or not message.loss_weight:
@@ -66,7 +68,15 @@ class Lesson:
             if "".join(span.text for span in spans) != "".join(part.text or "" for part in message.content):
                 hint = "validate the dataset, or leave training.loss out"
                 raise StageError(where, "its messages are not what the layout makes of its turns", hint)
+            self.weighed.update(span.kind for span in spans if span.text)
             yield tuple((len(span.text), message.loss_weight * factors[span.kind]) for span in spans)
+
+    def check_weights(self) -> None:
+        """Raise ConfigError for a weight of pieces that no trained turn had; call it when all items were made."""
+        for kind, weight in asdict(self.weights).items():
+            if weight != 1 and kind not in self.weighed:
+                message = f"found {weight:g}, but no trained turn of the dataset has such a piece, expected it left out"
+                raise ConfigError(f"training.loss.{kind}", message, "gdp train DATASET --show 1 shows the pieces")
 
 
 def _supervised(turn: Turn) -> Turn:

@@ -4,6 +4,7 @@ Its video half is what needs torchvision, and GUI trajectories hold no video. to
 unpinned it replaces the installed torch, and its CUDA build breaks every import of `AutoProcessor` on a CPU machine.
 """
 
+import importlib.util
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -86,8 +87,8 @@ def _pictures_only(family: Any) -> Any:
     return type(family.__name__, (family,), {"get_attributes": classmethod(get_attributes)})
 
 
-VIDEO = "video_processor"
-"""The part that needs torchvision."""
+VIDEO, VIDEO_FILE = "video_processor", "video_preprocessor_config.json"
+"""The part that needs torchvision, and its file."""
 
 
 def _check_budget(source: str, processor: Any, contract: Contract) -> None:
@@ -145,6 +146,8 @@ def save(processor: Any, folder: Path) -> None:
     """
     processor.save_pretrained(folder)
     if type(processor) not in PROCESSORS.values():
+        if kind := _video_half(type(processor)):
+            (folder / VIDEO_FILE).write_text(_pretty({"video_processor_type": kind}), encoding="utf-8")
         return
     family = type(processor).__bases__[0].__name__
     for name in ("processor_config.json", "tokenizer_config.json"):
@@ -152,7 +155,20 @@ def save(processor: Any, folder: Path) -> None:
     pictures = processor.image_processor.to_dict()
     pictures.pop("image_processor_type", None)
     video = {**pictures, "video_processor_type": VIDEO_PROCESSORS[family], "processor_class": family}
-    (folder / "video_preprocessor_config.json").write_text(_pretty(video), encoding="utf-8")
+    (folder / VIDEO_FILE).write_text(_pretty(video), encoding="utf-8")
+
+
+def _video_half(kind: Any) -> str | None:
+    """Return the name of the video half that a class of ours goes without, None where there is none.
+
+    It stands beside the family's processor, and importing it would need torchvision; its own numbers are its defaults.
+    """
+    family = kind.__bases__[0]
+    home = family.__module__.replace(".processing_", ".video_processing_")
+    if VIDEO in kind.get_attributes() or VIDEO not in getattr(family, "get_attributes", list)():
+        return None
+    known = importlib.util.find_spec(home) is not None
+    return str(family.__name__.replace("Processor", "VideoProcessor")) if known else None
 
 
 def _edit(path: Path, changes: dict[str, Any]) -> None:

@@ -203,7 +203,7 @@ def steps(samples: int, config: TrainConfig, most: int | None) -> Steps:
     batches = math.ceil(samples / config.sft.per_device_train_batch_size)
     epoch = max(1, math.ceil(batches / config.sft.gradient_accumulation_steps))
     total = most or math.ceil(config.sft.num_train_epochs * epoch)
-    return Steps(epoch, total, int(total * config.sft.warmup_ratio))
+    return Steps(epoch, total, int(total * config.sft.warmup))
 
 
 def _lengths(items: list[Item]) -> tuple[Bin, ...]:

@@ -45,10 +45,18 @@ class Estimate:
 def skeleton(config: Any, targets: Targets, settings: TrainConfig, precision: str) -> Any:
     """Return the adapted model on the meta device, as training has it."""
     with torch.device("meta"):
-        model = AutoModelForImageTextToText.from_config(config, dtype=DTYPES[precision], trust_remote_code=False)
+        model = AutoModelForImageTextToText.from_config(
+            config, dtype=DTYPES[precision], trust_remote_code=False, **_attention(settings)
+        )
     model.requires_grad_(False)
     model.config.use_cache = False
     return adapt.add_lora(model, targets, settings.lora, settings.sft).train()
+
+
+def _attention(settings: TrainConfig) -> dict[str, str]:
+    """Return the choice that changes memory: eager attention keeps a matrix of all pairs of tokens for each head."""
+    eager = settings.sft.attn_implementation == "eager"
+    return {"attn_implementation": "eager"} if eager else {}
 
 
 def of(model: Any, batch: dict[str, Any], settings: TrainConfig, precision: str) -> Estimate:

@@ -31,7 +31,7 @@ def targets(skeleton: Any, config: TrainConfig) -> Targets:
     _check_weights(skeleton, saved)
     _check_quantized(saved, config.sft)
     chosen = Targets(found.pattern, found.matches, saved)
-    _check_rates(chosen, config.sft)
+    _check_rates(chosen, config)
     return chosen
 
 
@@ -60,14 +60,19 @@ def _check_quantized(saved: tuple[str, ...], sft: SftConfig) -> None:
         raise ConfigError("training.lora.modules_to_save", message, "use LoRA there")
 
 
-def _check_rates(chosen: Targets, sft: SftConfig) -> None:
+def _check_rates(chosen: Targets, config: TrainConfig) -> None:
     """Raise ConfigError for a learning rate that nothing would learn at."""
+    sft = config.sft
     rates: dict[Part, float | None] = {"vision": sft.vision_learning_rate, "projector": sft.projector_learning_rate}
     for part, rate in rates.items():
         if rate is not None and not chosen.parts[part]:
             message = f"found {rate:g}, but nothing in {TITLES[part]} learns, so it would have no effect"
             hint = f"leave it out, or target_modules: llm+{part}"
             raise ConfigError(f"training.sft.{part}_learning_rate", message, hint)
+    own = {part for part, rate in rates.items() if rate is not None}
+    if "sft.learning_rate" in config.given and own.issuperset(chosen.parts):
+        message = f"found {sft.learning_rate:g}, but all that learns has a rate of its own, so it would have no effect"
+        raise ConfigError("training.sft.learning_rate", message, f"leave it out, or {min(own)}_learning_rate")
 
 
 def warnings(chosen: Targets) -> Iterator[str]:

@@ -70,7 +70,7 @@ def save(adapted: Any, state: dict[str, torch.Tensor] | None, plan: Plan, folder
         {
             **facts,
             "serving": served.notes(folder),
-            "license": card.license_of(plan.base.source),
+            "license": card.licensed(facts["config"]["training"].get("license"), plan.base.source),
             **facts["samples"],
             **facts["losses"],
             "r": facts["config"]["training"]["lora"]["r"],

@@ -63,6 +63,7 @@ DEMO = (
 TUNED = "A supervised fine-tune of a GUI agent on recorded trajectories."
 BLIND = "**It has not seen a screenshot**: it was trained with placeholders in their place, to check a set-up."
 
+GIVEN_LICENSE = "license: {}  # as configured"
 LICENSED = "license: {}  # the base model's; see whether your recordings allow it"
 UNLICENSED = "# license: to be filled in; the terms of the base model and of the recordings apply"
 
@@ -84,13 +85,21 @@ def render(facts: dict[str, Any]) -> str:
         "load": facts["base"],
         "whose": _whose(facts),
         "warned": "".join(f"- warned while it trained: {text}\n" for text in facts["warnings"]),
-        "licensed": LICENSED.format(facts["license"]) if facts["license"] else UNLICENSED,
+        "licensed": facts["license"],
         "also": f", and {', '.join(facts['whole'])} trained whole" if facts["whole"] else "",
         "measured": "".join(_metrics(facts.get("metrics") or {})),
         "serve": "\n".join(f"Served: {note}." for note in facts["serving"]) or AS_IT_IS,
         "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", facts["system"])), default=0)),
     }
     return CARD.format(**{**contract, **facts, **words})
+
+
+def licensed(given: str | None, base: str) -> str:
+    """Return the card's line: the licence that was configured, else that of the base model, else what is to be done."""
+    if given:
+        return GIVEN_LICENSE.format(given)
+    found = license_of(base)
+    return LICENSED.format(found) if found else UNLICENSED
 
 
 def license_of(base: str) -> str | None:

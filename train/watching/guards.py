@@ -84,6 +84,7 @@ class Guards:
         self._first: list[float] = []
         self._recent: deque[float] = deque(maxlen=config.no_progress_steps)
         self._running: deque[float] = deque(maxlen=config.loss_spike_window)
+        self._latest: deque[float] = deque(maxlen=SETTLED)
         self._since_eval: list[float] = []
         self._best: tuple[float, int, float] | None = None  # eval loss, step, train loss before it
         self._rising = 0
@@ -115,6 +116,7 @@ class Guards:
         self._last = (loss, norm)
         found = [*self._spike(step, loss), *self._norm(step, norm), *self._dead(self.config.divergence, step)]
         self._running.append(loss)
+        self._latest.append(loss)
         self._since_eval.append(loss)
         self._recent.append(loss)
         if len(self._first) < self._window:
@@ -137,7 +139,7 @@ class Guards:
         found = list(self._dead("stop", step))
         if self._eval_last is not None:
             found += self._diverged("stop", "last eval loss", step, self._eval_last)
-        if len(self._running) >= SETTLED:
+        if len(self._latest) >= SETTLED:
             found += self._diverged("stop", "train loss of the last steps", step, self._level())
         return found
 
@@ -223,11 +225,11 @@ class Guards:
             )
 
     def _risen(self, step: int) -> Iterator[Finding]:
-        if len(self._running) >= SETTLED:
+        if len(self._latest) >= SETTLED:
             yield from self._diverged(self.config.divergence, "median loss of the last steps", step, self._level())
 
     def _level(self) -> float:
-        return statistics.median(list(self._running)[-SETTLED:])
+        return statistics.median(self._latest)
 
     def _diverged(self, action: Action, what: str, step: int, loss: float) -> Iterator[Finding]:
         start = self._eval_start if self._eval_start is not None else self._first[0]
