@@ -95,6 +95,20 @@ def area(box: Box) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
+def overlap(one: Box, other: Box) -> float:
+    """Return the share that both boxes cover of the area that they cover together, from 0 to 1.
+
+    >>> overlap((0, 0, 2, 1), (1, 0, 3, 1)) == 1 / 3
+    True
+    """
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / (sum(areas) - width * height)
+
+
 def inside(inner: Box, outer: Box, slack: float = 1e-6) -> bool:
     """Tell whether one box lies within another."""
     return (

@@ -119,8 +119,8 @@ PLANTED: dict[str, tuple[Edit, ...]] = {
                    lambda sample: replace(sample, goal="Use ghp_abcdefghijklmnopqrstuvwxyz0123456789")),
 }  # fmt: skip
 """Of each defect at least three plantings."""
-THEN_TOO = {"thought_action", "thought_reason"}
-"""What a bare text in the place of a thought may be short of beside the defect."""
+THEN_TOO = {"thought_action", "thought_reason", "target_gone"}
+"""What a bare text in the place of a thought, or a box that is no element's, may be short of beside the defect."""
 
 
 def _gesture(sample: Sample, words: str, way: str) -> Sample:
@@ -265,9 +265,13 @@ def test_a_thought_said_over_and_over(tmp_path: Path) -> None:
 def test_a_layout_without_thoughts_wants_none(good: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recordings without thoughts can be learned where responses do not say one."""
     about, sample = context(good), turned(next(iter(good.samples())), thought=None)
+    bad = turned(sample, thought="点击：")
+    asked = [name for name in CHECKS if name.startswith("thought")]
     assert Questions(["thought"], about).of(sample)
+    assert {name for name, _ in Questions(asked, about).of(bad)} >= {"thought_unfinished", "thought_length"}
     monkeypatch.setattr(type(about.layout), "thinks", False)
     assert not Questions(["thought"], about).of(sample)
+    assert not Questions(asked, about).of(bad), "nobody learns that thought"
 
 
 def test_two_controls_at_the_point(tmp_path: Path) -> None:

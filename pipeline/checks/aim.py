@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from pipeline.actions import Box
-from pipeline.geometry import contains, inside
+from pipeline.crop import is_cut
+from pipeline.geometry import contains, inside, overlap
 from pipeline.records import Element
 from pipeline.screen import smallest, takers
 
 from .case import Decision
 from .check import Context, Finding
+
+SAME = 0.5
+"""Of the area that two boxes cover, the share that both do, from which they may be one element's."""
+_OWN = frozenset({"a11y", "dom"})
 
 
 def covered(decision: Decision, context: Context) -> Iterator[Finding]:
@@ -24,6 +29,19 @@ def covered(decision: Decision, context: Context) -> Iterator[Finding]:
         taker = smallest(tap.takers, tap.point) if contains(box, tap.point) else None
         if taker is not None and not inside(taker.bbox, box) and not inside(box, taker.bbox):
             yield Finding(tap.path, f"found {_named(taker)} on top at the point, expected the target {_rounded(box)}")
+
+
+def gone(decision: Decision, context: Context) -> Iterator[Finding]:
+    """Yield a target that is none of its screen's elements: it was chosen on another screen than the one recorded.
+
+    Asked where the elements are the system's own: what a detector or a person drew may well leave one out.
+    """
+    box, elements = decision.target.bbox, decision.elements
+    if box is None or is_cut(decision.sample.sample_id) or not any(each.source in _OWN for each in elements):
+        return
+    if decision.taps and max(overlap(box, each.bbox) for each in elements) < SAME:
+        path = f"{decision.path}.bbox"
+        yield Finding(path, f"found {_rounded(box)} where the screen has no such element, expected one of its elements")
 
 
 def border(decision: Decision, context: Context) -> Iterator[Finding]:

@@ -23,7 +23,8 @@ class Questions:
         self._rank = {name: rank for rank, name in enumerate(chosen)}
         self._of_sample = [(n, check.of_sample) for n, check in chosen.items() if check.of_sample and n != "schema"]
         self._of_decision = [(n, check.of_decision) for n, check in chosen.items() if check.of_decision]
-        self._of_thought = [(n, check.of_thought) for n, check in chosen.items() if check.of_thought]
+        thinks = context.layout.thinks  # where answers hold no thoughts, none is learned
+        self._of_thought = [(n, check.of_thought) for n, check in chosen.items() if check.of_thought and thinks]
         self._of_screenshot = [(n, check.of_screenshot) for n, check in chosen.items() if check.of_screenshot]
         self._of_text = [(n, check.of_text) for n, check in chosen.items() if check.of_text]
         self._shots: dict[Shot, tuple[Found, ...]] = {}

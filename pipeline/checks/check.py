@@ -113,7 +113,7 @@ class Check:
     of_decision: Callable[[Decision, Context], Iterable[Finding]] | None = None
     """What is wrong with a decision that a sample trains."""
     of_thought: Callable[[Decision, Context], Iterable[Finding]] | None = None
-    """What is wrong with the thought of a decision that has one."""
+    """What is wrong with the thought of a decision that has one, where the layout's answers hold thoughts."""
     of_screenshot: Callable[[Shot, Context], Iterable[Finding]] | None = None
     """What is wrong with a screenshot where a turn shows it; paths begin with `TURN` or `IMAGE`."""
     of_text: Callable[[str], Iterable[str]] | None = None

@@ -5,6 +5,7 @@ Only clear contradictions count. Words in quotes are names on the screen; "the b
 
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from functools import lru_cache
 
 from pipeline.actions import (
@@ -80,6 +81,19 @@ _STEP_WORDS = frozenset({"step"})
 _STEP = re.compile(r"\b(?:in|at|after|since) step (\d{1,3})\b|第\s*(\d{1,3})\s*步(?:中|时|里|之后|以后)", re.IGNORECASE)
 
 
+_TYPED = re.compile(
+    r"\b(?:typ(?:e|ing)|enter(?:ing)?|inputt?(?:ing)?|writ(?:e|ing))\s+(?:(?:in|out|the|a|my|this|text|words?|phrase|query|term"
+    r"|keywords?|name|title|number|message|value|following)[:,]?\s+){0,3}[\"“'‘](?P<en>.{1,200}?)[\"”'’](?!\w|\s+(?:field|box"
+    r"|bar|input|cell|area|tab|page|menu|key|button|mode)\b)|(?:输入|键入|填写|填入)\s*[\"“'‘「](?P<zh>[^\"”'’」]{1,200})[\"”'’」]"
+    r"(?!\s*(?:框|栏|页|键|字段))",
+    re.IGNORECASE,
+)
+"""A text that is said to be typed; `enter` may have a place for its object, too."""
+_TYPE_WORDS = frozenset({"type", "typing", "enter", "entering", "input", "inputting", "write", "writing"})
+ALIKE = 0.6
+"""From which ratio of difflib one text may be another with a slip of the pen."""
+
+
 def reason(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that names neither what it aims at nor why."""
     thought = decision.thought
@@ -117,6 +131,17 @@ def target(decision: Decision, context: Context) -> Iterator[Finding]:
     if wrong and wrong[-1] == names[-1]:
         said = f"found a thought about {wrong[-1][:40]!r} before a tap on {named[:40]!r}, expected it"
         yield Finding(decision.thought_path, said)
+
+
+def typed(decision: Decision, context: Context) -> Iterator[Finding]:
+    """Yield a thought that announces another text than the one that is typed."""
+    texts = [_squeezed(each.text) for each in decision.turn.actions if isinstance(each, Type)]
+    if not any(texts) or not may_say(decision.thought, _TYPE_WORDS):
+        return
+    said = [found["en"] or found["zh"] for found in _TYPED.finditer(decision.thought)]
+    if said and not any(_like(name, text) for name in (*said, *_quoted(decision.thought)) for text in texts):
+        found = f"found a thought about typing {said[-1][:40]!r} before {next(filter(None, texts))[:40]!r} is typed"
+        yield Finding(decision.thought_path, f"{found}, expected that text")
 
 
 def claims(decision: Decision, context: Context) -> Iterator[Finding]:
@@ -183,6 +208,12 @@ def _announced(thought: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _quoted(thought: str) -> tuple[str, ...]:
     return tuple(next(filter(None, groups)) for groups in _QUOTED.findall(thought))
+
+
+def _like(name: str, text: str) -> bool:
+    """Tell whether two texts may be one: a part of it, or with a slip of the pen."""
+    one = _squeezed(name)
+    return not one or _akin(one, text) or SequenceMatcher(None, one, text).ratio() >= ALIKE
 
 
 def _akin(name: str, other: str) -> bool:

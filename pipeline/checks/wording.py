@@ -28,12 +28,25 @@ _HINTS = ("circle", "box", "dot", "marker", "rectangle", "marks", "-of-mark", "o
 """One of them stands in all that `_MARKS` finds: thoughts without any, nearly all, are done with quickly."""
 
 
+_OPEN = re.compile(
+    r"(?:[:：,，、;；(（\[{-]|,\s*so|\b(?:and|or|the|because|for example|as follows))\s*\Z", re.IGNORECASE
+)
+"""How a thought ends that goes on elsewhere."""
+
+
 def length(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that is too short to be a reason or longer than a model should ever think."""
     limits, words = context.thresholds, _words(decision.thought)
     if not limits.thought_words_min <= words <= limits.thought_words_max:
         band = f"{limits.thought_words_min} to {limits.thought_words_max}"
         yield Finding(decision.thought_path, f"found a thought of {words} words, expected {band}")
+
+
+def unfinished(decision: Decision, context: Context) -> Iterator[Finding]:
+    """Yield a thought that announces what does not follow: a model learns to break off there."""
+    if _OPEN.search(decision.thought):
+        end = decision.thought.rstrip()[-40:]
+        yield Finding(decision.thought_path, f"found a thought that breaks off ({end!r}), expected a whole one")
 
 
 def tongue(decision: Decision, context: Context) -> Iterator[Finding]:

@@ -33,6 +33,12 @@ def wrong_box(row: Row) -> None:
     rebox(row, [left, 0.01, left + 0.1, 0.04] if y > 0.1 else [left, 0.9, left + 0.1, 0.95])
 
 
+def stale_box(row: Row) -> None:
+    """A box that the screen has no element with: of the screen that came after."""
+    x, y = json.loads(row["target"])["actions"][0]["point"]
+    rebox(row, [max(x - 0.01, 0), max(y - 0.004, 0), min(x + 0.01, 1), min(y + 0.004, 1)])
+
+
 def reversed_box(row: Row) -> None:
     """Right and left exchanged."""
     x1, y1, x2, y2 = box_of(row)
@@ -162,6 +168,7 @@ KINDS = {
     "a tap below its target": Planting("beside_target", each(below, taps)),
     "another element's box": Planting("beside_target", each(wrong_box, taps)),
     "a tap beside its target, in pixels": Planting("beside_target", each(wrong_box, taps), "pixels"),
+    "a target of another screen": Planting("target_gone", each(stale_box, taps)),
     "left and right exchanged": Planting("off_screen", each(reversed_box, taps)),
     "width and height for a corner": Planting("off_screen", each(width_box, taps)),
     "a box without height": Planting("off_screen", each(flat_box, taps)),

@@ -36,6 +36,11 @@ def tap_in_english(row: Row) -> bool:
     return english(row) and taps(row)
 
 
+def types(row: Row) -> bool:
+    """Tell whether the decision is to type."""
+    return thinks(row) and json.loads(row["target"])["actions"][0]["type"] == "type"
+
+
 def early(row: Row) -> bool:
     """Tell whether nothing was typed or scrolled before."""
     done = {turn["actions"][0]["type"] for turn in json.loads(row["turns"])[:-1]}
@@ -104,6 +109,8 @@ KINDS = {
     "a thought of dots": Planting("thought", think("...", "…", " - ")),
     "a thought of one word": Planting("thought_length", think("Tap.", "Next", "OK now", wanted=english)),
     "an essay": Planting("thought_length", think(LONG, wanted=english)),
+    "a thought that breaks off": Planting("thought_unfinished", think(
+        "The button that I need is here. My action is:", "I need the next page, so", "这里有需要的按钮，我的操作是：")),
     "a Chinese thought": Planting("thought_language", think(
         "屏幕上有需要的按钮，所以点击它。", "我需要先打开这个页面再继续。", wanted=english)),
     "an English thought": Planting("thought_language", think(
@@ -121,6 +128,9 @@ KINDS = {
         "The list goes on below, so I scroll down.", "The page needs a moment, so I wait.",
         "The field has the focus, so I type the name.", wanted=tap_in_english)),
     "another control named": Planting("thought_target", another_control),
+    "another text announced": Planting("thought_typed", think(
+        'The field has the focus, so I type "zebra crossing" now.', "I need to enter the text 'ten to four' here.",
+        "输入框已激活，需要输入“明天再说吧”。", wanted=types)),
     "something that was never done": Planting("thought_claims", think(
         "I have already typed the name, so the next thing is this.", "I've scrolled to the end, so this must be it.",
         "As I saw in step 97, this is what I need next.", wanted=early)),
