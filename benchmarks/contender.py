@@ -81,9 +81,10 @@ def arguments(job: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that all trainers share."""
     return {
         "output_dir": f"{job['work']}/out", "per_device_train_batch_size": job["batch"],
-        "max_steps": job["warm"] + job["measured"] + job["counted"], "learning_rate": 1e-4, "lr_scheduler_type":
-        "constant", "seed": 0, "bf16": GPU, "use_cpu": not GPU, "report_to": "none", "save_strategy": "no",
-        "logging_steps": 1, "disable_tqdm": True, "remove_unused_columns": False, "max_grad_norm": 1.0,
+        "max_steps": job["warm"] + job["measured"] + job["counted"], "learning_rate": 1e-4,
+        "lr_scheduler_type": "constant", "seed": 0, "data_seed": 0, "bf16": GPU, "use_cpu": not GPU,
+        "report_to": "none", "save_strategy": "no", "logging_steps": 1, "disable_tqdm": True,
+        "remove_unused_columns": False, "max_grad_norm": 1.0,
         "dataloader_num_workers": job.get("workers", 0), "dataloader_persistent_workers": job.get("workers", 0) > 0,
         "gradient_checkpointing": GPU, "gradient_checkpointing_kwargs": {"use_reentrant": False} if GPU else None,
     }  # fmt: skip
@@ -112,9 +113,12 @@ class Watch(TrainerCallback):
             self.found["flops"] = self._counter.get_total_flops() / self.job["counted"]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Keep the losses."""
+        """Keep the losses, and of our own trainer the share of a measured step [0, 1] that waited for data."""
         if logs and "loss" in logs:
             self.losses.append(float(logs["loss"]))
+            first, last = self.job["warm"], self.job["warm"] + self.job["measured"]
+            if first < state.global_step <= last and "data_wait" in logs:
+                self.found["waited"] = self.found.get("waited", 0.0) + logs["data_wait"] / self.job["measured"]
 
 
 def now() -> tuple[float, float]:
