@@ -39,7 +39,7 @@ TREE = {
     "pipeline/augment_errors.py": "stage 2: `graph.py`, `survey.py`, `dose.py` choose, `augment_shard.py` makes",
     "pipeline/validate.py": "stage 3; `validate_write.py`, `validate_pictures.py` are parts of it",
     "pipeline/layouts/": "what each model family expects: prompts, grammar, history, coordinates",
-    "pipeline/errors/": "the kinds of errors; `guards.py` has what forbids them, `thoughts/` what the agent thinks",
+    "pipeline/errors/": "the kinds of errors; `guards/` has what forbids them, `thoughts/` what the agent thinks",
     "pipeline/safe_zone.py": "where on an element any tap lands on it; `jitter.py` moves clicks within it",
     "pipeline/augment_variants.py": "other ways to the same goal, proved in `variants.py`",
     "pipeline/crop.py": "parts of screenshots for grounding; their shards in `crop_shard.py`",

@@ -21,7 +21,7 @@ from episodes import (
 
 from pipeline.actions import Browser, Button, Click
 from pipeline.errors import KINDS, Refusal
-from pipeline.errors.guards import IRREVERSIBLE
+from pipeline.errors.guards.wording import IRREVERSIBLE
 from pipeline.geometry import centre, contains, distance
 from pipeline.graph import Route, Surrounding
 from pipeline.records import Element, Execution, Label, Step, StepText

@@ -7,7 +7,7 @@ from episodes import BUTTON, DEAD, EDITABLE, element, episode, screen, step
 
 from pipeline.actions import Click, LongPress, Scroll, Type, Wait
 from pipeline.errors import KINDS, Refusal
-from pipeline.errors.guards import asked_for
+from pipeline.errors.guards.wording import asked_for
 from pipeline.negatives import NEGATIVES, Case, Negative
 from pipeline.records import Element, ScrollState
 

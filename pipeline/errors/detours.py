@@ -10,7 +10,7 @@ from pipeline.actions import Action, Button, Click
 from pipeline.graph import Edge, Route
 from pipeline.records import ImageRef
 
-from .guards import goes_back
+from .guards.decision import goes_back
 from .kind import Episode, Proposal
 from .turns import Saying, made, recorded_box, repaired
 

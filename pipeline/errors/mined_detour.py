@@ -7,7 +7,8 @@ again, or if anything of B can be found in what is typed or answered later, it i
 
 from pipeline.actions import Answer, AskUser, CallTool, Click, Copy, Memorize, Type
 
-from .guards import goes_back, refusal
+from .guards import refusal
+from .guards.decision import goes_back
 from .kind import Episode, Outcome, Proposal, Refusal, Truth
 from .mined import called_repair, called_wrong, slip_of
 from .scene import Scene, words

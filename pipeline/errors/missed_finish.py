@@ -5,7 +5,8 @@ Precondition: the last recorded decision ends the episode with success, on a scr
 
 from pipeline.actions import Terminate, Wait
 
-from .guards import asked_for, refusal
+from .guards import refusal
+from .guards.wording import asked_for
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .turns import Saying, Slip

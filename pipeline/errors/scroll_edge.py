@@ -10,7 +10,8 @@ from pipeline import seeds
 from pipeline.actions import Direction, Point, Scroll
 from pipeline.geometry import area, centre
 
-from .guards import DECISION, QUIET, against, asked_for, refusal
+from .guards import DECISION, QUIET, against, refusal
+from .guards.wording import asked_for
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .scene import Scene

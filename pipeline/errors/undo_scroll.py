@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from pipeline.actions import OPPOSITE, Direction, Scroll
 
-from .guards import DECISION, asked_for, refusal, reverses
+from .guards import DECISION, refusal
+from .guards.scrolling import reverses
+from .guards.wording import asked_for
 from .kind import Episode, Injected, Outcome, Proposal, Refusal, Truth
 from .turns import Saying, made, repaired
 

@@ -6,7 +6,8 @@ Waiting is often right, so this stays rare.
 
 from pipeline.actions import Click, Wait
 
-from .guards import DECISION, asked_for, refusal
+from .guards import DECISION, refusal
+from .guards.wording import asked_for
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .turns import Saying, Slip
