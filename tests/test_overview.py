@@ -109,6 +109,7 @@ def test_against_itself_and_against_the_stage_before(dataset: Dataset) -> None:
     assert moved.samples["changed"] == 0
     assert "origin" in moved.moved
     assert moved.settings["stage"] == ("slice", "augment-errors")
+    assert not any(isinstance(value, dict) and value for pair in moved.settings.values() for value in pair)
 
 
 def test_the_report_of_a_dataset_with_findings(dataset: Dataset, tmp_path: Path) -> None:
@@ -283,12 +284,16 @@ def test_what_few_samples_have_moves_little(dataset: Dataset) -> None:
     assert not moved.moved
 
 
-@given(st.dictionaries(st.text("ab", min_size=1), st.integers(0, 10**9), max_size=20), st.booleans())
+@given(st.dictionaries(st.text("ab", min_size=1, max_size=60), st.integers(0, 10**9), max_size=20), st.booleans())
 def test_bars_and_their_numbers_fit_in_the_plot(counts: dict[str, int], beside: bool) -> None:
-    """Nothing is cut off at the right."""
+    """No bar is too long, and no name reaches the number beside it, at the largest size of the letters."""
     drawn = charts.bars(counts, beside=dict(counts) if beside else None)
-    for x, value in re.findall(r'<text x="([\d.]+)" y="\d+" class="value">([^<]*)</text>', drawn):
-        assert float(x) + charts.CHARACTER * len(value) <= charts.WIDTH
+    assert all(float(width) <= charts.WIDTH for width in re.findall(r' width="([\d.]+)"', drawn))
+    names = re.findall(r'class="label">([^<]*)<title>', drawn)
+    values = re.findall(r'class="value end">([^<]*)</text>', drawn)
+    assert len(names) == len(values) == min(len(counts), 15)
+    assert all(charts.CHARACTER * (len(name) + 1 + len(value)) <= charts.WIDTH
+               for name, value in zip(names, values, strict=True))  # fmt: skip
 
 
 def test_the_order_of_a_text_cannot_be_turned() -> None:

@@ -11,12 +11,10 @@ from pipeline.terminal import DIRECTIONS
 from .clicks import ClickMap
 
 WIDTH = 440
-BAR = 22
-LABEL = 140
-CHARACTER = 7.5
-"""Width of a digit of 12 px in a wide typeface, with some room."""
-LONGEST = 20
-"""Characters of a label."""
+BAR = 40
+"""Height of a bar with its name above."""
+CHARACTER = 10.5
+"""Width of a digit in a wide typeface at the size that phones show (`page.css`), with some room."""
 PLOT_HEIGHT = 120
 BINS = 24
 """Bars of a histogram at most."""
@@ -41,25 +39,18 @@ def bars(counts: dict[str, int], *, beside: dict[str, int] | None = None, most: 
                      sum((beside or {}).get(name, 0) for name in rest)))  # fmt: skip
     total, total_beside = max(sum(counts.values()), 1), max(sum((beside or {}).values()), 1)
     longest = max([count / total for _, count, _ in rows] + [other / total_beside for *_, other in rows] + [1e-9])
-    values = [
-        f"{count:,} ({count / total:.0%})" + (f" / {other / total_beside:.0%}" if beside is not None else "")
-        for _, count, other in rows
-    ]
-    room = WIDTH - LABEL - 10 - CHARACTER * max(map(len, values), default=0)
     parts = []
-    for number, ((name, count, other), value) in enumerate(zip(rows, values, strict=True)):
+    for number, (name, count, other) in enumerate(rows):
         y, share = number * BAR, count / total
-        parts.append(f'<text x="{LABEL - 8}" y="{y + 15}" class="label end">{_label(name)}</text>')
-        height = 7 if beside is not None else 14
-        width = _n(room * share / longest)
-        parts.append(f'<rect x="{LABEL}" y="{y + 3}" width="{width}" height="{height}" class="bar">'
+        value = f"{count:,} ({share:.0%})" + (f" / {other / total_beside:.0%}" if beside is not None else "")
+        parts += _line(y, name, value)
+        height = 7 if beside is not None else 12
+        parts.append(f'<rect x="0" y="{y + 20}" width="{_n(WIDTH * share / longest)}" height="{height}" class="bar">'
                      f"<title>{escaped(name)}: {count:,}, {share:.1%}</title></rect>")  # fmt: skip
         if beside is not None:
-            width = _n(room * other / total_beside / longest)
-            parts.append(f'<rect x="{LABEL}" y="{y + 11}" width="{width}" height="7" class="other">'
+            width = _n(WIDTH * other / total_beside / longest)
+            parts.append(f'<rect x="0" y="{y + 27}" width="{width}" height="7" class="other">'
                          f"<title>{escaped(name)}: {other:,} in the other dataset</title></rect>")  # fmt: skip
-        end = LABEL + room * max(share, other / total_beside if beside is not None else 0) / longest
-        parts.append(f'<text x="{_n(end + 6)}" y="{y + 15}" class="value">{value}</text>')
     return _svg(WIDTH, max(len(rows), 1) * BAR, parts)
 
 
@@ -103,8 +94,8 @@ def histogram(values: Sequence[int], *, beside: Sequence[int] = ()) -> str:
         at = number * width + width / 2
         anchor = "start" if number == 0 else "end" if number == len(own) - 1 else "middle"
         x = {"start": 0, "end": WIDTH}.get(anchor, at)
-        parts.append(f'<text x="{_n(x)}" y="{PLOT_HEIGHT + 16}" class="label {anchor}">{_range(own[number])}</text>')
-    return _svg(WIDTH, PLOT_HEIGHT + 22, parts)
+        parts.append(f'<text x="{_n(x)}" y="{PLOT_HEIGHT + 18}" class="label {anchor}">{_range(own[number])}</text>')
+    return _svg(WIDTH, PLOT_HEIGHT + 24, parts)
 
 
 def heat(clicks: ClickMap) -> str:
@@ -129,16 +120,21 @@ def heat(clicks: ClickMap) -> str:
 def funnel(stages: Sequence[tuple[str, int]]) -> str:
     """Return bars that get shorter from above: what is left after each stage."""
     most = max([count for _, count in stages] + [1])
-    room = WIDTH - LABEL - 50
     parts = []
     for number, (name, count) in enumerate(stages):
-        y, width = number * (BAR + 4), room * count / most
-        parts.append(f'<text x="{LABEL - 8}" y="{y + 16}" class="label end">{_label(name)}</text>')
-        left = _n(LABEL + (room - width) / 2)
-        parts.append(f'<rect x="{left}" y="{y + 2}" width="{_n(width)}" height="20" class="bar">'
+        y, width = number * BAR, WIDTH * count / most
+        parts += _line(y, name, f"{count:,}")
+        parts.append(f'<rect x="{_n((WIDTH - width) / 2)}" y="{y + 20}" width="{_n(width)}" height="12" class="bar">'
                      f"<title>{escaped(name)}: {count:,}</title></rect>")  # fmt: skip
-        parts.append(f'<text x="{LABEL + room + 8}" y="{y + 16}" class="value">{count:,}</text>')
-    return _svg(WIDTH, len(stages) * (BAR + 4), parts)
+    return _svg(WIDTH, len(stages) * BAR, parts)
+
+
+def _line(y: int, name: str, value: str) -> list[str]:
+    """Return a name at the left and its value at the right, above a bar; the name is cut where both have no room."""
+    room = max(int(WIDTH / CHARACTER) - len(value) - 1, 1)
+    shown = name if len(name) <= room else f"{name[: room - 1]}…"
+    return [f'<text x="0" y="{y + 15}" class="label">{escaped(shown)}<title>{escaped(name)}</title></text>',
+            f'<text x="{WIDTH}" y="{y + 15}" class="value end">{value}</text>']  # fmt: skip
 
 
 def escaped(text: str) -> str:
@@ -156,10 +152,6 @@ def _step(wanted: float) -> int:
 
 def _range(of: Bin) -> str:
     return f"{of.low:,}" if of.high - of.low == 1 else f"{of.low:,} to {of.high - 1:,}"
-
-
-def _label(name: str) -> str:
-    return escaped(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
 
 
 def _n(value: float) -> str:

@@ -90,15 +90,20 @@ def _settings(own: Manifest, other: Manifest) -> Iterator[tuple[str, tuple[Any, 
     names = ["stage", "version", "seed", "contract", "slicing", "prompts", "image"]
     if own.stage == other.stage:
         names.append("config")
-    for name in names:
-        mine, theirs = (msgspec.to_builtins(getattr(each, name)) for each in (own, other))
-        if not isinstance(mine, dict):
-            mine, theirs, keys = {"": mine}, {"": theirs}, [""]
-        else:
-            keys = sorted({*mine, *theirs})
-        for key in keys:
-            if mine.get(key) != theirs.get(key):
-                yield f"{name}.{key}".removesuffix("."), (theirs.get(key), mine.get(key))
+    mine, theirs = ({name: msgspec.to_builtins(getattr(each, name)) for name in names} for each in (own, other))
+    one, two = dict(_leaves("", mine)), dict(_leaves("", theirs))
+    for place in sorted({*one, *two}, key=lambda each: (names.index(each.partition(".")[0]), each)):
+        if one.get(place) != two.get(place):
+            yield place, (two.get(place), one.get(place))
+
+
+def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what a tree holds, each under the names that lead to it."""
+    if not isinstance(value, dict) or not value:
+        yield place, value
+        return
+    for key, each in value.items():
+        yield from _leaves(f"{place}.{key}" if place else str(key), each)
 
 
 def _samples(own: Dataset, other: Dataset) -> dict[str, int]:

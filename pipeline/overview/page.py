@@ -186,7 +186,7 @@ def _maps(content: Content) -> str:
     maps = content.measures.clicks
     figures = "".join(
         f'<figure class="{each.screen}"><figcaption><b>{escaped(each.app)}</b>{_number(each.points, "point")} on '
-        f"{each.screen} screens, most {each.size[0]}x{each.size[1]}</figcaption>{charts.heat(each)}</figure>"
+        f"{each.screen} screens, mostly {each.size[0]}x{each.size[1]}</figcaption>{charts.heat(each)}</figure>"
         for each in maps[:MAPS]
     )
     rest = f'<p class="soft">{len(maps) - MAPS} more in report.json</p>' if len(maps) > MAPS else ""
