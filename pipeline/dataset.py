@@ -15,7 +15,7 @@ from .fingerprint import Fingerprint
 from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .records import ImageRef, Sample, Split
-from .sample_reader import COLUMNS, SampleReader, Unreadable
+from .sample_reader import CODED, COLUMNS, SampleReader, Unreadable
 from .tables import SCHEMAS, Row, StepRow, sample_from_row, step_from_row
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Dataset:
         self.manifest = manifest
         self._shards = {shard.name: shard for shard in manifest.shards}
         self._process = os.getpid()
-        self._files: OrderedDict[str, pq.ParquetFile] = OrderedDict()
+        self._files: OrderedDict[tuple[str, tuple[str, ...]], pq.ParquetFile] = OrderedDict()
         self._groups: OrderedDict[tuple[str, int], pa.ChunkedArray[Any]] = OrderedDict()
 
     @classmethod
@@ -98,13 +98,18 @@ class Dataset:
         for batch in self.batches(table, number, columns):
             yield from batch.to_pylist()
 
-    def batches(self, table: str, number: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of one shard of a table in Arrow's form; nothing if the table has no such shard."""
+    def batches(
+        self, table: str, number: int, columns: list[str] | None = None, coded: tuple[str, ...] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one shard of a table in Arrow's form; nothing if the table has no such shard.
+
+        Columns that are `coded`, by their path in the file, come as numbers of texts, each text once.
+        """
         shard = self.shard(table, number)
         if shard is None:
             return
         with self._explained(shard.name):
-            yield from self._open(shard.name).iter_batches(batch_size=256, columns=columns)
+            yield from self._open(shard.name, coded).iter_batches(batch_size=256, columns=columns)
 
     def table(self, table: str, number: int) -> "pa.Table":
         """Return one shard of a table as it is; empty if the table has no such shard."""
@@ -178,12 +183,17 @@ class Dataset:
 
     def sample_rows(self, number: int) -> Iterator[Sample | Unreadable]:
         """Yield the samples of one shard, and what stands in the place of rows that are none."""
+        for rows in self.sample_batches(number):
+            yield from rows
+
+    def sample_batches(self, number: int) -> Iterator[list[Sample | Unreadable]]:
+        """Yield them some at a time."""
         reader = SampleReader()
-        for batch in self.batches("samples", number):
+        for batch in self.batches("samples", number, coded=CODED):
             if missing := set(COLUMNS) - set(batch.schema.names):
                 message = f"found no column {min(missing)}, expected those that this version writes"
                 raise InputError(f"{self.path}/samples/{number:05d}.parquet", message, DAMAGED_HINT)
-            yield from reader.read(batch)
+            yield list(reader.read(batch))
 
     def steps(self, number: int, wanted: Container[str] | None = None) -> Iterator[StepRow]:
         """Yield the recorded steps of one shard, or only those of the wanted trajectories."""
@@ -215,22 +225,23 @@ class Dataset:
         self._groups.move_to_end(key)
         return self._groups[key]
 
-    def _open(self, name: str) -> pq.ParquetFile:
+    def _open(self, name: str, coded: tuple[str, ...] = ()) -> pq.ParquetFile:
         if self._process != os.getpid():  # forked: the parent's open files are not ours to use
             self._process = os.getpid()
             self._files.clear()
-        if name not in self._files:
+        if (name, coded) not in self._files:
             shard = self._shards.get(name)
             if shard is None:
                 raise InputError(f"{self.path}/{name}", "found a shard that the manifest does not name, expected none")
             if not name.startswith("images/"):  # small; of screenshots every page and every picture has its own hash
                 self.verify(shard)
             file = self.place.open(name)
-            self._files[name] = pq.ParquetFile(file, page_checksum_verification=True)
+            opened = pq.ParquetFile(file, read_dictionary=list(coded), page_checksum_verification=True)
+            self._files[name, coded] = opened
             if len(self._files) > OPEN_FILES:
                 self._files.popitem(last=False)
-        self._files.move_to_end(name)
-        return self._files[name]
+        self._files.move_to_end((name, coded))
+        return self._files[name, coded]
 
     def _explained(self, what: str) -> "_Explained":
         return _Explained(f"{self.path}/{what}")

@@ -5,7 +5,7 @@ come out as one object, which whoever reads may use as a key to what it found ou
 """
 
 from collections.abc import Hashable, Iterator
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +17,9 @@ from .records import ImageRef, Message, Part, Sample, Target, Turn
 T = TypeVar("T")
 
 COLUMNS = Sample.__struct_fields__
+_MESSAGE = "messages.list.element"
+CODED = (f"{_MESSAGE}.role", f"{_MESSAGE}.content.list.element.type", f"{_MESSAGE}.content.list.element.text")
+"""Columns, by their paths in the file, that a batch must have as numbers of texts."""
 ROLES = frozenset({"system", "user", "assistant"})
 KINDS = frozenset({"text", "image", "token"})
 
@@ -34,6 +37,7 @@ class SampleReader:
         self._texts: dict[str, str] = {}
         self._parts: dict[Hashable, Part] = {}
         self._messages: dict[Hashable, Message] = {}
+        self._contents: dict[Hashable, tuple[Part, ...]] = {}
         self._refs: dict[Hashable, ImageRef] = {}
         self._turns: dict[bytes, Turn] = {}
         self._targets: dict[str, tuple[Target, ...]] = {}
@@ -83,20 +87,24 @@ class SampleReader:
 
     def _all_messages(self, column: Any) -> list[tuple[Any, ...]]:
         """Return the messages of each row."""
-        roles, contents, weights = column.flatten().flatten()
-        kinds, texts, images = contents.flatten().flatten()
-        encoded = texts.dictionary_encode()
-        known = [self._texts.setdefault(text, text) for text in encoded.dictionary.to_pylist()]
-        words = [None if index is None else known[index] for index in encoded.indices.to_pylist()]
-        parts = _pieces(list(zip(kinds.to_pylist(), words, images.to_pylist(), strict=True)), contents)
-        keys = zip(roles.to_pylist(), weights.to_pylist(), parts, strict=True)
+        inner, rows = _unnested(column)
+        roles, contents, weights = inner.flatten()
+        inner, within = _unnested(contents)
+        kinds, texts, images = inner.flatten()
+        parts = _pieces(list(zip(self._words(kinds), self._words(texts), images.to_pylist(), strict=True)), within)
+        keys = zip(self._words(roles), weights.to_pylist(), parts, strict=True)
         messages = self._messages
-        return _pieces([messages.get(key) or self._new_message(key) for key in keys], column)
+        return _pieces([messages.get(key) or self._new_message(key) for key in keys], rows)
+
+    def _words(self, column: Any) -> list[str | None]:
+        """Return the texts of a coded column, equal ones as one object."""
+        known = [self._texts.setdefault(text, text) for text in column.dictionary.to_pylist()]
+        return [None if index is None else known[index] for index in column.indices.to_pylist()]
 
     def _new_message(self, key: tuple[Any, Any, tuple[Any, ...]]) -> Message | Unreadable:
         role, weight, content = key
         parts = [self._parts.get(each) or self._new_part(each) for each in content]
-        message = Message(role, tuple(parts), weight)
+        message = Message(role, self._contents.setdefault(content, tuple(parts)), weight)
         if role not in ROLES or not weight >= 0 or any(part.type not in KINDS for part in parts):
             try:
                 message = msgspec.convert(msgspec.to_builtins(message), type=Message)
@@ -111,12 +119,18 @@ class SampleReader:
 
     def _all_refs(self, column: Any) -> list[tuple[ImageRef, ...]]:
         """Return the screenshots of each row; whether their numbers may be is for `pipeline.checks` to say."""
-        keys = zip(*(each.to_pylist() for each in column.flatten().flatten()), strict=True)
+        inner, rows = _unnested(column)
+        keys = zip(*(each.to_pylist() for each in inner.flatten()), strict=True)
         refs = self._refs
-        return _pieces([refs.get(key) or refs.setdefault(key, ImageRef(*key)) for key in keys], column)
+        return _pieces([refs.get(key) or refs.setdefault(key, ImageRef(*key)) for key in keys], rows)
 
 
-def _pieces(values: list[T], column: Any) -> list[tuple[T, ...]]:
-    """Return the values of a list column, row by row."""
-    ends = list(accumulate(column.value_lengths().to_pylist()))
-    return [tuple(values[start:end]) for start, end in pairwise([0, *ends])]
+def _unnested(column: Any) -> tuple[Any, list[int]]:
+    """Return the values of a list column, and where those of each row begin and end."""
+    first, *ends = column.offsets.to_pylist()
+    return column.values.slice(first, (ends or [first])[-1] - first), [0, *(end - first for end in ends)]
+
+
+def _pieces(values: list[T], bounds: list[int]) -> list[tuple[T, ...]]:
+    """Return the values row by row."""
+    return [tuple(values[start:end]) for start, end in pairwise(bounds)]

@@ -4,7 +4,6 @@ import dataclasses
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -75,6 +74,8 @@ class Plan:
 
 def package_version() -> str:
     """Return the version of the installed package."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("gui-data-pipeline")
     except PackageNotFoundError:

@@ -19,13 +19,14 @@ from msgspec.structs import asdict
 from . import layouts, redact
 from .apart import keep_apart
 from .checks import CHECKS, Context, Facts, Limit, Severity, Thresholds, gather
-from .checks.ask import Questions
+from .checks.ask import Found, Questions
 from .checks.pictures import Pictures
 from .checks.rules import levels
 from .dataset import Dataset
 from .exceptions import ConfigError
 from .manifest import Flow, Manifest, Shard
 from .place import Place, Where
+from .records import Sample
 from .redact import Names
 from .report import StageReport
 from .sample_reader import Unreadable
@@ -168,14 +169,13 @@ def _checked(task: ValidateTask) -> ShardResult:
     examples: dict[str, list[str]] = {}
     splits: Counter[str] = Counter()
     n_samples, questions = 0, Questions(task.levels, context)
-    for index, sample in enumerate(dataset.sample_rows(task.number)):
+    for index, (sample, found) in enumerate(_asked(dataset, task.number, questions)):
         n_samples += 1
         if isinstance(sample, Unreadable):
             refused.append(unreadable_row(task.fingerprint, dataset, task.number, index))
             counts["error"]["schema"] += 1
             examples.setdefault("schema", []).append(f"{refused[-1]['sample_id']}: {refused[-1]['message']}")
             continue
-        found = questions.of(sample)
         if task.names is not None:
             found = [(name, finding) for name, finding in found if name not in redact.CHECKS]
         for name, finding in found:
@@ -205,6 +205,14 @@ def _checked(task: ValidateTask) -> ShardResult:
         },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
+
+
+def _asked(dataset: Dataset, number: int, questions: Questions) -> Iterator[tuple[Sample | Unreadable, list[Found]]]:
+    """Yield each row of a shard of samples with what the checks find in it."""
+    for rows in dataset.sample_batches(number):
+        found = iter(questions.of([row for row in rows if isinstance(row, Sample)]))
+        for row in rows:
+            yield row, next(found) if isinstance(row, Sample) else []
 
 
 def _written(
@@ -272,5 +280,5 @@ def _whole(facts: Facts, config: ValidateConfig, names: Names | None) -> ShardRe
 
 def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
     """Return the trajectories that each shard has samples of."""
-    return {number: frozenset(map(str, table.column(0).unique().to_pylist()))
+    return {number: frozenset(map(str, table.column(0).to_pylist()))
             for number, table in dataset.tables("samples", ["trajectory_id"])}  # fmt: skip

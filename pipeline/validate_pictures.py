@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import Struct
 
 from .checks.pictures import Picture, Pictures, Spot
@@ -62,6 +61,8 @@ def look(task: LookTask) -> Looked:
 
 def _spots(table: "pa.Table") -> Sequence[Spot]:
     """Return the places of the screenshots that samples show, each once."""
+    import pyarrow.compute as pc
+
     refs = pc.list_flatten(table.column(0).combine_chunks())
     pairs = pa.table({"shard": pc.struct_field(refs, "shard"), "row": pc.struct_field(refs, "row")})
     found = pairs.group_by(["shard", "row"]).aggregate([]).to_pydict()

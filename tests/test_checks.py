@@ -45,7 +45,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def complaints(sample: Sample, about: Context) -> set[str]:
     """Return the checks that find something in the sample, those of its structure left out."""
-    return {name for name, _ in Questions(CHECKS.keys() - STRUCTURE, about).of(sample)}
+    return {name for name, _ in Questions(CHECKS.keys() - STRUCTURE, about).of([sample])[0]}
 
 
 def turned(sample: Sample, **changes: Any) -> Sample:
@@ -178,8 +178,8 @@ def recorded(tmp_path: Path, *documents: dict[str, Any]) -> tuple[list[Sample], 
 
 def found(name: str, samples: list[Sample], about: Context) -> list[str]:
     """Return the samples that the check complains of."""
-    questions = Questions([name], about)
-    return [sample.sample_id for sample in samples if questions.of(sample)]
+    told = Questions([name], about).of(samples)
+    return [sample.sample_id for sample, findings in zip(samples, told, strict=True) if findings]
 
 
 def test_loops(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_marked_screenshots(tmp_path: Path) -> None:
     document["steps"][1]["observation"]["image"]["marked"] = True
     samples, about = recorded(tmp_path, document, build.trajectory("fine", first_screen=40))
     assert found("marked_screenshot", samples, about) == ["marked/0001", "marked/0002", "marked/0003"]
-    ((_, finding),) = Questions(["marked_screenshot"], about).of(samples[-3])
+    (((_, finding),),) = Questions(["marked_screenshot"], about).of([samples[-3]])
     assert (finding.path, finding.message) == (
         "$.images[0]", "found marks painted into the screenshot of step 1, expected none"
     )  # fmt: skip
@@ -211,10 +211,9 @@ def test_what_is_found_once_is_told_wherever_it_stands(good: Dataset) -> None:
     about = context(good)
     samples = sorted(good.samples(), key=lambda sample: (sample.trajectory_id, sample.step_index))[:4]
     told = replace(samples[0].turns[0], thought="I write to anna.lind@mail.se as the task says.")
-    questions, places = Questions(["email"], about), []
-    for before, sample in enumerate(samples):
-        turns = (*sample.turns[1:][:before], told, *sample.turns[1:][before:])
-        places.append([finding.path for _, finding in questions.of(replace(sample, turns=turns))])
+    made = [replace(sample, turns=(*sample.turns[1:][:before], told, *sample.turns[1:][before:]))
+            for before, sample in enumerate(samples)]  # fmt: skip
+    places = [[finding.path for _, finding in found] for found in Questions(["email"], about).of(made)]
     assert places == [[f"$.turns[{number}].thought"] for number in range(4)]
 
 
@@ -267,11 +266,11 @@ def test_a_layout_without_thoughts_wants_none(good: Dataset, monkeypatch: pytest
     about, sample = context(good), turned(next(iter(good.samples())), thought=None)
     bad = turned(sample, thought="点击：")
     asked = [name for name in CHECKS if name.startswith("thought")]
-    assert Questions(["thought"], about).of(sample)
-    assert {name for name, _ in Questions(asked, about).of(bad)} >= {"thought_unfinished", "thought_length"}
+    assert Questions(["thought"], about).of([sample])[0]
+    assert {name for name, _ in Questions(asked, about).of([bad])[0]} >= {"thought_unfinished", "thought_length"}
     monkeypatch.setattr(type(about.layout), "thinks", False)
-    assert not Questions(["thought"], about).of(sample)
-    assert not Questions(asked, about).of(bad), "nobody learns that thought"
+    assert not Questions(["thought"], about).of([sample])[0]
+    assert not Questions(asked, about).of([bad])[0], "nobody learns that thought"
 
 
 def test_two_controls_at_the_point(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from .thresholds import Thresholds
 
 CHECKS: dict[str, Check] = {
     # records
-    "schema": Check("error", "the sample is what the JSON Schema says", of_sample=schema.check),
+    "schema": Check("error", "the sample is what the JSON Schema says", of_record=schema.check),
     "recording": Check("error", "the recorded steps behind it can be read, all of them in order",
                        of_sample=schema.recording),
     # messages

@@ -1,6 +1,7 @@
 """Ask the chosen checks what is wrong with a sample: each about what it is about, and nothing twice."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from pipeline.records import Sample, Turn
 
@@ -9,8 +10,11 @@ from .case import Case, Shot
 from .check import Context, Finding
 from .speech import Spoken
 
+T = TypeVar("T")
 Found = tuple[str, Finding]
 """The name of a check, and what it found."""
+Ask = Callable[[T, Context], Iterable[Finding]]
+"""The question of a check."""
 
 
 class Questions:
@@ -19,9 +23,9 @@ class Questions:
     def __init__(self, names: Iterable[str], context: Context) -> None:
         chosen = {name: CHECKS[name] for name in names}
         self._context = context
-        self._schema = "schema" in chosen
         self._rank = {name: rank for rank, name in enumerate(chosen)}
-        self._of_sample = [(n, check.of_sample) for n, check in chosen.items() if check.of_sample and n != "schema"]
+        self._of_record = [(n, check.of_record) for n, check in CHECKS.items() if check.of_record]
+        self._of_sample = [(n, check.of_sample) for n, check in chosen.items() if check.of_sample]
         self._of_decision = [(n, check.of_decision) for n, check in chosen.items() if check.of_decision]
         thinks = context.layout.thinks  # where answers hold no thoughts, none is learned
         self._of_thought = [(n, check.of_thought) for n, check in chosen.items() if check.of_thought and thinks]
@@ -31,28 +35,36 @@ class Questions:
         self._texts: dict[str, tuple[tuple[str, str], ...]] = {}
         self._turns: dict[Spoken, tuple[Found, ...]] = {}
 
-    def of(self, sample: Sample) -> list[Found]:
-        """Return what the checks find, in their order; what is no sample is asked nothing more, whatever was chosen."""
-        ask = CHECKS["schema"].of_sample
-        assert ask is not None
+    def of(self, samples: Sequence[Sample]) -> list[list[Found]]:
+        """Return what the checks find in each sample, in their order; all samples are asked one thing, then the next.
+
+        What is no sample is asked nothing more, by whichever checks were chosen.
+        """
+        found: list[list[Found]] = [[] for _ in samples]
+        self._ask(self._of_record, list(zip(samples, found, strict=True)))
+        cases = [(Case(sample, self._context.known), told)
+                 for sample, told in zip(samples, found, strict=True) if not told]  # fmt: skip
+        decisions = [(decision, told) for case, told in cases for decision in case.decisions]
+        self._ask(self._of_sample, cases)
+        self._ask(self._of_decision, decisions)
+        self._ask(self._of_thought, [(decision, told) for decision, told in decisions if decision.turn.thought])
+        for case, told in cases:
+            told += self._screenshots(case)
+            told += self._words(case)
+        rank = self._rank
+        return [sorted([each for each in told if each[0] in rank], key=lambda each: rank[each[0]]) for told in found]
+
+    def _ask(self, questions: Iterable[tuple[str, Ask[T]]], subjects: Sequence[tuple[T, list[Found]]]) -> None:
+        """Add what the checks say of their subjects."""
         context = self._context
-        if broken := list(ask(sample, context)):
-            return [("schema", finding) for finding in broken] if self._schema else []
-        case = context.case(sample)
-        found = [(name, finding) for name, ask in self._of_sample for finding in ask(sample, context)]
-        for decision in case.decisions:
-            found += [(name, finding) for name, ask in self._of_decision for finding in ask(decision, context)]
-            if decision.turn.thought:
-                found += [(name, finding) for name, ask in self._of_thought for finding in ask(decision, context)]
-        if self._of_screenshot:
-            found += self._screenshots(case)
-        if self._of_text:
-            found += self._words(case)
-        return sorted(found, key=lambda each: self._rank[each[0]]) if len(found) > 1 else found
+        for name, ask in questions:
+            for subject, told in subjects:
+                for finding in ask(subject, context):
+                    told.append((name, finding))
 
     def _screenshots(self, case: Case) -> Iterator[Found]:
         """Yield what is wrong with the screenshots that a sample shows."""
-        for turn, image, shot in case.shots():
+        for turn, image, shot in case.shots() if self._of_screenshot else ():
             known = self._shots.get(shot)
             if known is None:
                 known = self._shots[shot] = tuple(
@@ -63,10 +75,10 @@ class Questions:
 
     def _words(self, case: Case) -> Iterator[Found]:
         """Yield what is wrong with the texts of a sample."""
-        goal, turns = case.sample.goal, self._turns
-        for name, message in self._texts.get(goal) or self._text(goal):
+        turns = self._turns
+        for name, message in self._text(case.sample.goal):
             yield name, Finding("$.goal", message)
-        for number, told in enumerate(case.told):
+        for number, told in enumerate(case.told if self._of_text else ()):
             known = turns.get(told)
             if known is None:
                 known = turns[told] = tuple(

@@ -126,7 +126,7 @@ class Known:
 class Case:
     """A sample that is looked at."""
 
-    __slots__ = ("_answers", "_known", "decisions", "own", "sample", "steps", "told", "trained", "wordings")
+    __slots__ = ("_answers", "_known", "decisions", "own", "sample", "spoken", "steps", "told", "trained", "wordings")
 
     def __init__(self, sample: Sample, known: Known) -> None:
         self._known = known
@@ -138,18 +138,14 @@ class Case:
         """What is known of each message's words."""
         self.told: list[Spoken] = known.speech.told(sample.turns)
         """What is known of each turn, whatever of its screenshot is shown."""
+        self.spoken = self.told[len(self.told) - len(spoken(known.history, sample.turns)) :]
+        """The last turns, those that the conversation says as calls."""
         self.trained = [number for number, message in enumerate(sample.messages) if message.loss_weight > 0]
         """The trained messages."""
         self.own = own_turns(sample)
         """How many of the last turns belong to an injected error and its correction."""
         self.decisions = _decisions(sample, self.steps)
         """The trained turns with their targets, in order; the last turn is always one."""
-
-    @property
-    def spoken(self) -> list[Spoken]:
-        """The last turns, those that the conversation says as calls."""
-        said = len(spoken(self._known.history, self.sample.turns))
-        return self.told[len(self.told) - said :]
 
     @property
     def answers(self) -> list[Answer]:

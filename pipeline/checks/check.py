@@ -64,7 +64,6 @@ class Context:
     """References to screenshots that are what the schema says, by identity."""
     sizes: dict[tuple[int, int], str | None] = field(default_factory=dict)
     """By size of a screenshot, what the resolution contract has against it."""
-    _case: Case | None = None
     _first: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -87,12 +86,6 @@ class Context:
         """The recorded steps behind the shard's samples."""
         return Recordings(self.dataset, self.number)
 
-    def case(self, sample: Sample) -> Case:
-        """Return what is worked out once for a sample; the checks of one sample follow each other."""
-        if self._case is None or self._case.sample is not sample:
-            self._case = Case(sample, self.known)
-        return self._case
-
     def is_first(self, sample: Sample) -> bool:
         """Tell whether no sample of the same recording was looked at before; the first decision may not be trained."""
         return self._first.setdefault(sample.trajectory_id, sample.sample_id) == sample.sample_id
@@ -108,7 +101,9 @@ class Check:
     severity: Severity
     """Unless the user decides otherwise."""
     meaning: str
-    of_sample: Callable[[Sample, Context], Iterable[Finding]] | None = None
+    of_record: Callable[[Sample, Context], Iterable[Finding]] | None = None
+    """What is wrong with a sample as a record; where anything is, nothing else is asked."""
+    of_sample: Callable[[Case, Context], Iterable[Finding]] | None = None
     """What is wrong with a sample."""
     of_decision: Callable[[Decision, Context], Iterable[Finding]] | None = None
     """What is wrong with a decision that a sample trains."""

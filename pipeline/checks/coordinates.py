@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from pipeline.actions import points, target_point
 from pipeline.geometry import contains
-from pipeline.records import Sample
 
-from .case import Decision
+from .case import Case, Decision
 from .check import Context, Finding
 
 SLACK = 1e-9
 
 
-def targets(sample: Sample, context: Context) -> Iterator[Finding]:
+def targets(case: Case, context: Context) -> Iterator[Finding]:
     """Yield targets that are not those of the trained turns, in order, the sample's own last."""
+    sample = case.sample
     last = sample.turns[-1]
     if not sample.step_index == sample.target.step_index == last.step_index:
         steps = f"{sample.step_index}, {sample.target.step_index} and {last.step_index}"
@@ -22,7 +22,7 @@ def targets(sample: Sample, context: Context) -> Iterator[Finding]:
     steps_of = [target.step_index for target in sample.earlier_targets]
     if steps_of != trained:
         yield Finding("$.earlier_targets", f"found targets of steps {steps_of}, expected those trained, {trained}")
-    for decision in context.case(sample).decisions:
+    for decision in case.decisions:
         if decision.target.actions != decision.turn.actions:
             yield Finding(f"{decision.path}.actions", "found other actions than the trained turn's, expected those")
 
@@ -54,10 +54,10 @@ def inside(decision: Decision, context: Context) -> Iterator[Finding]:
             return
 
 
-def off_grid(sample: Sample, context: Context) -> Iterator[Finding]:
+def off_grid(case: Case, context: Context) -> Iterator[Finding]:
     """Yield trained responses, as they are stored, whose point is not the recorded one on the layout's grid."""
     scale = context.layout.scale
-    for answer in context.case(sample).answers:
+    for answer in case.answers:
         decision, reply = answer.decision, answer.read.reply
         point = target_point(decision.target.actions[0])
         span = decision.turn.size if scale is None else (scale, scale)

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline.actions import Terminate
-from pipeline.records import Sample
 
-from .case import Decision
+from .case import Case, Decision
 from .check import Context, Finding
 from .screens import quiet
 
@@ -42,10 +41,10 @@ def no_progress(decision: Decision, context: Context) -> Iterator[Finding]:
         yield Finding(decision.path, f"found the screenshot of {most} steps before, expected some progress")
 
 
-def no_end(sample: Sample, context: Context) -> Iterator[Finding]:
+def no_end(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the last decision of a recording that does not end by saying so."""
-    steps = [step for step in context.case(sample).steps[-2:] if step.facts is not None]
-    if steps and sample.step_index == steps[-1].step_index:
+    steps = [step for step in case.steps[-2:] if step.facts is not None]
+    if steps and case.sample.step_index == steps[-1].step_index:
         facts = steps[-1].facts
         if facts is not None and not any(isinstance(action, Terminate) for action in facts.actions):
             yield Finding("$.target", "found a last step that does not end the task, expected a terminate")
@@ -60,15 +59,17 @@ def failed(decision: Decision, context: Context) -> Iterator[Finding]:
         yield Finding(decision.path, said)
 
 
-def duplicate(sample: Sample, context: Context) -> Iterator[Finding]:
+def duplicate(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the first decision of a recording that is there twice: same screens, same actions."""
+    sample = case.sample
     other = context.facts.duplicates.get(sample.trajectory_id)
     if other is not None and context.is_first(sample):
         yield Finding("$.trajectory_id", f"found the screens and actions of {other!r} again, expected each once")
 
 
-def near_duplicate(sample: Sample, context: Context) -> Iterator[Finding]:
+def near_duplicate(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the first decision of a recording whose screens and actions are nearly those of another one."""
+    sample = case.sample
     other = context.facts.near_duplicates.get(sample.trajectory_id)
     if other is not None and context.is_first(sample):
         yield Finding("$.trajectory_id", f"found nearly the screens and actions of {other!r}, expected each once")

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 
-from pipeline.actions import Scroll
+from pipeline.actions import Action, Scroll
 from pipeline.compose import SCREENSHOTS, STEPS
 from pipeline.errors import KINDS
 from pipeline.layouts import visible_turns
-from pipeline.records import Sample, Turn
-from pipeline.tables import StepRow
+from pipeline.records import Sample
 
+from .case import Case
 from .check import Context, Finding
 
 
-def steps(sample: Sample, context: Context) -> Iterator[Finding]:
+def steps(case: Case, context: Context) -> Iterator[Finding]:
     """Yield gaps in the steps before the decision, and steps that are missing although policy and budget keep them."""
-    injected = context.case(sample).own
+    sample = case.sample
+    injected = case.own
     own = injected or 1
     past = [turn.step_index for turn in sample.turns[:-own]]
     first = past[0] if past else sample.turns[-own].step_index
@@ -38,23 +39,26 @@ def steps(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.turns", f"found steps {past} before the decision, {told} of them its history, expected {full}")
 
 
-def goal(sample: Sample, context: Context) -> Iterator[Finding]:
+def goal(case: Case, context: Context) -> Iterator[Finding]:
     """Yield a conversation that does not say what is to be done."""
+    sample = case.sample
     texts = (part.text or "" for message in sample.messages if message.role == "user" for part in message.content)
     if not sample.goal.strip() or not any(sample.goal in text for text in texts):
         yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
 
 
-def screens(sample: Sample, context: Context) -> Iterator[Finding]:
+def screens(case: Case, context: Context) -> Iterator[Finding]:
     """Yield screenshots that the policy would show or drop differently."""
+    sample = case.sample
     shown = [position for position, turn in enumerate(sample.turns) if turn.image is not None]
-    expected = _visible(sample, context)
+    expected = _visible(case, context)
     if shown != expected:
         yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {expected}")
 
 
-def error_seen(sample: Sample, context: Context) -> Iterator[Finding]:
+def error_seen(case: Case, context: Context) -> Iterator[Finding]:
     """Yield a correction whose error is out of sight, before it or after it."""
+    sample = case.sample
     kind = KINDS.get(sample.error_kind or "")
     if sample.origin == "error_correction" and (kind is None or kind.depth):
         last = len(sample.turns) - 1
@@ -64,9 +68,10 @@ def error_seen(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding("$.turns", "found an error without both its screens in view, expected to see what it did")
 
 
-def error_turns(sample: Sample, context: Context) -> Iterator[Finding]:
+def error_turns(case: Case, context: Context) -> Iterator[Finding]:
     """Yield turns of an error and its correction that are not what the kind of error makes."""
-    kind, own = KINDS.get(sample.error_kind or ""), context.case(sample).own
+    sample = case.sample
+    kind, own = KINDS.get(sample.error_kind or ""), case.own
     if kind is None:
         return
     *before, last = sample.turns[-own:] if own else sample.turns[-1:]
@@ -77,26 +82,24 @@ def error_turns(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.turns", f"found a decision of the role {last.role!r} after an error of the kind {kind.name}")
 
 
-def recorded(sample: Sample, context: Context) -> Iterator[Finding]:
+def recorded(case: Case, context: Context) -> Iterator[Finding]:
     """Yield earlier turns that do something else than the recording did at their step."""
-    case = context.case(sample)
-    steps = case.steps
-    for number, turn in enumerate(sample.turns[: len(sample.turns) - max(case.own, 1)]):
-        if turn.loss_weight == 0 and turn.step_index < len(steps) and not _same(turn, steps[turn.step_index]):
+    turns, steps = case.sample.turns, case.steps
+    for number, turn in enumerate(turns[: len(turns) - max(case.own, 1)]):
+        if turn.loss_weight != 0 or turn.step_index >= len(steps):
+            continue
+        facts = steps[turn.step_index].facts
+        if facts is None or not (turn.actions == facts.actions or _same(turn.actions, facts.actions)):
             said = f"found another action than the recorded one of step {turn.step_index}, expected what was done"
             yield Finding(f"$.turns[{number}].actions", said)
 
 
-def _same(turn: Turn, row: StepRow) -> bool:
-    if row.facts is None:
-        return False
-    done = row.facts.actions
-    if turn.actions == done:
-        return True
-    return len(done) == len(turn.actions) and all(
+def _same(told: tuple[Action, ...], done: tuple[Action, ...]) -> bool:
+    """Tell whether actions are the same: scrolls are told in screenfuls, whatever they were recorded in."""
+    return len(done) == len(told) and all(
         one == other or (isinstance(one, Scroll) and isinstance(other, Scroll) and one.direction == other.direction)
-        for one, other in zip(turn.actions, done, strict=True)
-    )  # scrolls are told in screenfuls, whatever they were recorded in
+        for one, other in zip(told, done, strict=True)
+    )
 
 
 def _span(sample: Sample, entry: str) -> tuple[int, int] | None:
@@ -105,8 +108,9 @@ def _span(sample: Sample, entry: str) -> tuple[int, int] | None:
     return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(str.isdecimal, numbers)) else None
 
 
-def _visible(sample: Sample, context: Context) -> list[int]:
+def _visible(case: Case, context: Context) -> list[int]:
     """Return the turns that policy and budget let show their screenshots."""
+    sample = case.sample
     slicing, most = context.manifest.slicing, context.manifest.contract.history.image_window
     showing = visible_turns(context.layout, sample.turns, len(sample.turns))
     window = _span(sample, "window")

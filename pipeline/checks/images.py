@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from pipeline.geometry import smart_resize
-from pipeline.records import ImageRef, Sample
+from pipeline.records import ImageRef
 
-from .case import Decision, Shot
+from .case import Case, Decision, Shot
 from .check import TURN, Context, Finding
 
 
-def contract(sample: Sample, context: Context) -> Iterator[Finding]:
+def contract(case: Case, context: Context) -> Iterator[Finding]:
     """Yield sizes that the model's processor would change, and so the coordinates with them."""
-    for number, ref in enumerate(sample.images):
+    for number, ref in enumerate(case.sample.images):
         size = (ref.width, ref.height)
         if size not in context.sizes:
             context.sizes[size] = _resized(ref, context)
@@ -19,8 +19,9 @@ def contract(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(f"$.images[{number}]", problem)
 
 
-def budget(sample: Sample, context: Context) -> Iterator[Finding]:
+def budget(case: Case, context: Context) -> Iterator[Finding]:
     """Yield screenshots that are larger than the contract allows, and more of them than the policy shows."""
+    sample = case.sample
     agreed = context.manifest.contract
     for number, ref in enumerate(sample.images):
         if ref.width * ref.height > agreed.max_pixels:
@@ -34,10 +35,10 @@ def budget(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.images", f"found {len(sample.images)} screenshots, expected at most {most}")
 
 
-def decodes(sample: Sample, context: Context) -> Iterator[Finding]:
+def decodes(case: Case, context: Context) -> Iterator[Finding]:
     """Yield screenshots that are not there, not whole, or not what is recorded of them."""
     if context.pixels:
-        for number, ref in enumerate(sample.images):
+        for number, ref in enumerate(case.sample.images):
             if (problem := context.pictures.problem(ref)) is not None:
                 yield Finding(f"$.images[{number}]", problem)
 

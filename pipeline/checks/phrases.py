@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter
+from itertools import compress
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import Struct
 
 from pipeline.dataset import Dataset
@@ -19,6 +18,8 @@ WORDS = 4
 """Words of a sentence at least: "Done." may be said."""
 
 _END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+_INNER = re.compile(r"[.!?]\s|[。！？\n]")
+"""Stands in every text that `_END` splits."""
 
 
 class _Thought(Struct):
@@ -27,6 +28,8 @@ class _Thought(Struct):
 
 def sentences(thought: str) -> list[str]:
     """Return the sentences of a thought."""
+    if not _INNER.search(thought):
+        return [thought.strip()] if thought.strip() else []
     return [each for each in map(str.strip, _END.split(thought)) if each]
 
 
@@ -45,9 +48,10 @@ class Phrases:
     def finish(self, dataset: Dataset) -> dict[str, float]:
         """Return the over-represented sentences and their shares, the corrections' thoughts counted too."""
         turns = msgspec.json.Decoder(list[_Thought])
-        for _, table in dataset.tables("samples", ["origin", "turns"]):
-            made = table.filter(pc.equal(table["origin"], pa.scalar("error_correction")))
-            for text in made["turns"].to_pylist():
+        for number, table in dataset.tables("samples", ["origin"]):
+            made = [origin == "error_correction" for origin in table.column(0).to_pylist()]
+            rows = dataset.rows("samples", number, ["turns"]) if any(made) else ()
+            for text in compress((row["turns"] for row in rows), made):
                 try:
                     thought = turns.decode(text or "")[-1].thought
                 except (msgspec.DecodeError, IndexError):

@@ -76,7 +76,7 @@ _PLAIN_REASONS = frozenset(
 """Words any of which `_REASON` finds."""
 _INTENT_WORDS = frozenset({"tap", "click", "type", "enter", "scroll", "swipe", "wait", "go"})
 _DONE_WORDS = frozenset({"typed", "entered", "scrolled", "swiped"})
-_STEP_WORDS = frozenset({"step"})
+_STEP_WORDS = frozenset({"in", "at", "after", "since"})
 """One of them stands in all that `_INTENT`, `_DONE`, `_STEP` find in English."""
 _STEP = re.compile(r"\b(?:in|at|after|since) step (\d{1,3})\b|第\s*(\d{1,3})\s*步(?:中|时|里|之后|以后)", re.IGNORECASE)
 

@@ -1,13 +1,13 @@
 """The recorded steps behind the samples of a shard."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import msgspec
+import pyarrow as pa
 
 from pipeline.dataset import Dataset
-from pipeline.tables import StepRow, step_from_row
-
-COLUMNS = [*StepRow.__struct_fields__[:-1], "step"]
+from pipeline.sample_reader import Unreadable
+from pipeline.step_reader import COLUMNS, read_steps
+from pipeline.tables import StepRow
 
 
 class Recordings:
@@ -18,12 +18,11 @@ class Recordings:
         self._keys: dict[str, list[int | None]] = {}
         self.broken: dict[str, str] = {}
         """By trajectory, what is wrong with its rows."""
-        for index, row in enumerate(dataset.rows("steps", number, COLUMNS)):
-            name, where = row["trajectory_id"], f"steps/{number:05d}.parquet[{index}]"
-            try:
-                step = step_from_row(row)
-            except (msgspec.DecodeError, TypeError) as error:
-                self.broken.setdefault(name, f"found {error} in {where}, expected a recorded step")
+        rows = (row for batch in dataset.batches("steps", number, COLUMNS) for row in _named(batch))
+        for index, (name, step) in enumerate(rows):
+            where = f"steps/{number:05d}.parquet[{index}]"
+            if isinstance(step, Unreadable):
+                self.broken.setdefault(name, f"found {step.error} in {where}, expected a recorded step")
                 continue
             steps = self._steps.setdefault(name, [])
             if step.step_index != len(steps):
@@ -53,3 +52,8 @@ class Recordings:
                 for step in self.steps(trajectory_id)
             ]  # fmt: skip
         return keys
+
+
+def _named(batch: "pa.RecordBatch") -> Iterator[tuple[str, StepRow | Unreadable]]:
+    """Return the rows with the trajectories that they are of."""
+    return zip(map(str, batch.column("trajectory_id").to_pylist()), read_steps(batch), strict=True)

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from pipeline.records import Sample
-
+from .case import Case
 from .check import Context, Finding
 
 
-def rendering(sample: Sample, context: Context) -> Iterator[Finding]:
+def rendering(case: Case, context: Context) -> Iterator[Finding]:
     """Yield messages that are not what the layout makes of the turns; turns that it cannot say are `response`'s."""
-    if any(each.refused for each in context.case(sample).spoken):
+    sample = case.sample
+    if any(each.refused for each in case.spoken):
         return
     rendered = context.renderer.render(sample.goal, sample.turns)
     if rendered != sample.messages:
@@ -18,13 +18,13 @@ def rendering(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding(f"$.messages[{place}]", "found another text than the turns render to, expected the same")
 
 
-def response(sample: Sample, context: Context) -> Iterator[Finding]:
+def response(case: Case, context: Context) -> Iterator[Finding]:
     """Yield responses that are not exactly one answer in the layout's grammar; trained ones as they are stored."""
-    said = context.case(sample).spoken
-    for number, each in enumerate(said, start=len(sample.turns) - len(said)):
+    said = case.spoken
+    for number, each in enumerate(said, start=len(case.sample.turns) - len(said)):
         if (reason := each.read.misread) is not None:
             yield Finding(f"$.turns[{number}]", reason)
             return
-    for answer in context.case(sample).answers:
+    for answer in case.answers:
         if (reason := answer.read.misread) is not None:
             yield Finding(f"$.messages[{answer.number}]", reason)

@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from pipeline.exceptions import ConfigError
-from pipeline.yamlfile import read
 
 from . import CHECKS, SEVERITIES, Severity, Thresholds
 
@@ -37,6 +36,8 @@ def thresholds(file: Path | None) -> Thresholds:
     """Return the thresholds, single values set by a YAML file; raises ConfigError."""
     if file is None:
         return Thresholds()
+    from pipeline.yamlfile import read
+
     found = read(file)
     if not isinstance(found, dict):
         raise ConfigError(str(file), "found no mapping, expected lines like `border_px: 2`")

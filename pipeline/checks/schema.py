@@ -8,6 +8,7 @@ import msgspec
 from pipeline.records import ImageRef, Sample
 from pipeline.schema_errors import findings, json_path
 
+from .case import Case
 from .check import Context, Finding
 
 READ = frozenset({"messages", "images", "turns", "target", "earlier_targets", "provenance", "flags"})
@@ -37,9 +38,9 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.target.actions", "found none, expected an action")
 
 
-def recording(sample: Sample, context: Context) -> Iterator[Finding]:
+def recording(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the sample if the recorded steps behind it cannot be read, or are not there one after the other."""
-    if (broken := context.recordings.broken.get(sample.trajectory_id)) is not None:
+    if (broken := context.recordings.broken.get(case.sample.trajectory_id)) is not None:
         yield Finding("$.trajectory_id", broken)
 
 

@@ -1,15 +1,13 @@
 """What a layout makes of a turn, worked out once: a recorded turn stands in every sample after it."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Final
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.layouts import GrammarError, Layout, Reply
 from pipeline.records import Part, Turn
-
-_LATER: Final = "not asked yet"
 
 
 class Read(Struct, frozen=True):
@@ -24,15 +22,11 @@ class Read(Struct, frozen=True):
 class Spoken:
     """One turn, whatever of its screenshot is shown and whether it is trained."""
 
-    __slots__ = ("_parts", "_read", "_refused", "_speech", "turn")
-
     def __init__(self, speech: "Speech", turn: Turn) -> None:
         self._speech = speech
         self.turn = turn
         """Without its screenshot and its weight."""
         self._parts: dict[bool, tuple[Part, ...]] = {}
-        self._refused: str | None = _LATER
-        self._read: Read | None = None
 
     def parts(self, thought: bool) -> tuple[Part, ...]:
         """Return the response as the layout writes it."""
@@ -41,22 +35,17 @@ class Spoken:
             known = self._parts[thought] = self._speech.layout.parts(self.turn, thought=thought)
         return known
 
-    @property
+    @cached_property
     def refused(self) -> str | None:
         """Why the layout cannot express the turn, None if it can."""
-        if self._refused is _LATER:
-            self._refused = self._speech.layout.refuse(self.turn)
-        return self._refused
+        return self._speech.layout.refuse(self.turn)
 
-    @property
+    @cached_property
     def read(self) -> Read:
         """The response as it reads back."""
-        if self._read is None:
-            if self.refused is not None:
-                self._read = Read(None, self.refused)
-            else:
-                self._read = self._speech.read(text_of(self.parts(True)), self.turn)
-        return self._read
+        if self.refused is not None:
+            return Read(None, self.refused)
+        return self._speech.read(text_of(self.parts(True)), self.turn)
 
 
 class Speech:

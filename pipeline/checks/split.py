@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
-from pipeline.records import Sample
-
-from .case import Decision
+from .case import Case, Decision
 from .check import Context, Finding
 
 
-def repeated_id(sample: Sample, context: Context) -> Iterator[Finding]:
+def repeated_id(case: Case, context: Context) -> Iterator[Finding]:
     """Yield every sample whose id others have too: nobody can say which is meant."""
+    sample = case.sample
     if sample.sample_id in context.facts.repeated:
         yield Finding("$.sample_id", f"found {sample.sample_id!r} more than once, expected ids of their own")
 
 
-def leak(sample: Sample, context: Context) -> Iterator[Finding]:
+def leak(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the sample if it is on the val side of a leak; the train side may stay."""
+    sample = case.sample
     if sample.split == "val" and (what := context.facts.leaking.get(sample.trajectory_id)) is not None:
         yield Finding("$.split", f"found {what} in train and val, expected one side")
 

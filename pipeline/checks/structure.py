@@ -3,23 +3,23 @@
 import math
 from collections.abc import Iterator
 
-from pipeline.records import Sample
-
+from .case import Case
 from .check import Context, Finding
 
 
-def roles(sample: Sample, context: Context) -> Iterator[Finding]:
+def roles(case: Case, context: Context) -> Iterator[Finding]:
     """Yield an order of roles that no layout has: system first and once, then the user; the assistant comes last."""
-    found = [message.role for message in sample.messages]
+    found = [message.role for message in case.sample.messages]
     if found[:2] != ["system", "user"] or found[-1] != "assistant" or "system" in found[1:]:
         said = f"found roles {' '.join(found[:2])} … {found[-1]}, expected system user … assistant"
         yield Finding("$.messages", said)
 
 
-def trained(sample: Sample, context: Context) -> Iterator[Finding]:
+def trained(case: Case, context: Context) -> Iterator[Finding]:
     """Yield trained turns that the mode does not allow, or that nobody should learn from."""
+    sample = case.sample
     messages, last = sample.messages, len(sample.messages) - 1
-    found = context.case(sample).trained
+    found = case.trained
     if context.manifest.slicing.mode == "window":
         if found[-1:] != [last]:
             yield Finding("$.messages", f"found trained turns {found}, expected the last, {last}, among them")
@@ -35,20 +35,25 @@ def trained(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(f"$.turns[{number}]", f"found a loss weight on a turn of role {turn.role}, expected 0")
 
 
-def weights(sample: Sample, context: Context) -> Iterator[Finding]:
+def weights(case: Case, context: Context) -> Iterator[Finding]:
     """Yield weights that no loss can use."""
-    for number, message in enumerate(sample.messages):
-        if not 0 <= message.loss_weight < math.inf:
-            yield Finding(f"$.messages[{number}]", f"found the loss weight {message.loss_weight}, expected a number")
-    for number, turn in enumerate(sample.turns):
-        if not 0 <= turn.loss_weight < math.inf:
-            yield Finding(f"$.turns[{number}]", f"found the loss weight {turn.loss_weight}, expected 0 or more")
+    for name, of, expected in (
+        ("messages", case.sample.messages, "a number"),
+        ("turns", case.sample.turns, "0 or more"),
+    ):
+        found = [each.loss_weight for each in of]
+        if all(0 <= weight < math.inf for weight in set(found)):
+            continue
+        for number, weight in enumerate(found):
+            if not 0 <= weight < math.inf:
+                yield Finding(f"$.{name}[{number}]", f"found the loss weight {weight}, expected {expected}")
 
 
-def image_order(sample: Sample, context: Context) -> Iterator[Finding]:
+def image_order(case: Case, context: Context) -> Iterator[Finding]:
     """Yield screenshots that are not shown once each and in order, by the messages or by the turns."""
+    sample = case.sample
     wanted = list(range(len(sample.images)))
-    shown = [image for wording in context.case(sample).wordings for image in wording.images]
+    shown = [image for wording in case.wordings for image in wording.images]
     if shown != wanted:
         yield Finding("$.messages", f"found images {shown}, expected each of {len(wanted)} once, in order")
     turned = [turn.image for turn in sample.turns if turn.image is not None]
@@ -56,30 +61,32 @@ def image_order(sample: Sample, context: Context) -> Iterator[Finding]:
         yield Finding("$.turns", f"found images {turned}, expected each of {len(wanted)} once, in order")
 
 
-def empty(sample: Sample, context: Context) -> Iterator[Finding]:
+def empty(case: Case, context: Context) -> Iterator[Finding]:
     """Yield turns without anything in them, and texts without a word."""
-    for number, wording in enumerate(context.case(sample).wordings):
+    for number, wording in enumerate(case.wordings):
         if wording.empty:
             yield Finding(f"$.messages[{number}].content", "found an empty text, expected words")
 
 
-def control_token(sample: Sample, context: Context) -> Iterator[Finding]:
+def control_token(case: Case, context: Context) -> Iterator[Finding]:
     """Yield texts that spell a token of the model's vocabulary which ends or starts a turn, or stands for a picture."""
-    for number, wording in enumerate(context.case(sample).wordings):
-        if wording.spelled is not None and sample.messages[number].role != "system":
+    for number, wording in enumerate(case.wordings):
+        if wording.spelled is not None and case.sample.messages[number].role != "system":
             place, token = wording.spelled
             path = f"$.messages[{number}].content[{place}].text"
             yield Finding(path, f"found text that spells the control token {token}, expected none")
 
 
-def layout(sample: Sample, context: Context) -> Iterator[Finding]:
+def layout(case: Case, context: Context) -> Iterator[Finding]:
     """Yield a sample of another layout than the dataset's."""
+    sample = case.sample
     if sample.layout != context.layout.name:
         yield Finding("$.layout", f"found {sample.layout!r}, expected {context.layout.name!r} as in the manifest")
 
 
-def counts(sample: Sample, context: Context) -> Iterator[Finding]:
+def counts(case: Case, context: Context) -> Iterator[Finding]:
     """Yield a number of picture tokens that is not that of the screenshots."""
+    sample = case.sample
     area = context.manifest.contract.factor**2
     expected = sum(image.width * image.height // area for image in sample.images)
     if sample.image_tokens != expected:

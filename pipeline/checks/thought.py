@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.records import Sample
-
+from .case import Case
 from .check import Context, Finding
 
 
-def check(sample: Sample, context: Context) -> Iterator[Finding]:
+def check(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the decisions that have no thought."""
-    for number, turn in enumerate(sample.turns if context.layout.thinks else ()):
+    for number, turn in enumerate(case.sample.turns if context.layout.thinks else ()):
         # Spaces and marks that nobody sees are no words.
         if turn.loss_weight > 0 and not re.search(r"\w", turn.thought or ""):
             yield Finding(f"$.turns[{number}].thought", "found no thought, expected the reason for the action")

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from pipeline.records import Sample
-
+from .case import Case
 from .check import Context, Finding
 
 
-def too_long(sample: Sample, context: Context) -> Iterator[Finding]:
+def too_long(case: Case, context: Context) -> Iterator[Finding]:
     """Yield a sample of more tokens than `--max-tokens`; silent where no limit is given."""
+    sample = case.sample
     limit = context.limit
     if limit is None:
         return

@@ -63,7 +63,6 @@ def validate_command(
     from pipeline.apart import keep_apart, require_folder
     from pipeline.checks import rules
     from pipeline.dataset import Dataset
-    from pipeline.overview import write as overview
     from pipeline.place import Place
 
     if listed:
@@ -86,11 +85,15 @@ def validate_command(
         for place in (source, *(Place.of(each) for each in (out, against) if each)):
             keep_apart(place, told_in, "--report", "dataset")
             keep_apart(told_in, place, "--report", "folder of the report")
+        from pipeline.overview import write as overview
+
         overview.check(report_folder)
     report = stage.run(source, out, config, how).failing_on(fail_on).detailed(verbose)
     report = report.told_in(str(report_folder / "report.html") if report_folder else None)
     told: Report = report
     if other is not None or report_folder is not None:
+        from pipeline.overview import write as overview
+
         looked = overview.look(report, other)
         told = overview.Told(report, looked)
         if report_folder is not None:

@@ -35,6 +35,11 @@ class Call(Struct, frozen=True):
     meaning: str
     arguments: tuple[Argument, ...] = ()
 
+    @property
+    def points(self) -> list[str]:
+        """The arguments that are [x, y]."""
+        return [argument.name for argument in self.arguments if argument.kind == "point"]
+
 
 class Calls:
     """A layout's actions by name; values are canonical here: points are fractions, keys a list."""
@@ -54,13 +59,15 @@ class Calls:
 
     def encode(self, name: str, values: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
         """Return the arguments as JSON values, in declared order; `values` must be exactly declared ones."""
-        call = self._calls[name]
-        said = [argument for argument in call.arguments if argument.required or argument.name in values]
-        assert values.keys() == {argument.name for argument in said}, f"{name} declares {said}, not {values}"
-        return {
-            argument.name: frame().write(values[argument.name]) if argument.kind == "point" else values[argument.name]
-            for argument in said
-        }
+        said: dict[str, Any] = {}
+        for argument in self._calls[name].arguments:
+            if argument.name in values:
+                value = values[argument.name]
+                said[argument.name] = frame().write(value) if argument.kind == "point" else value
+            else:
+                assert not argument.required, f"{name} declares {argument.name}, not {values}"
+        assert len(said) == len(values), f"{name} declares no such values as {values}"
+        return said
 
     def decode(self, name: object, found: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
         """Return the values of a call that was read; raises GrammarError unless they are exactly declared ones."""

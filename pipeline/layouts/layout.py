@@ -91,7 +91,7 @@ class Layout:
     def parts(self, turn: Turn, *, thought: bool = True) -> tuple[Part, ...]:
         """Return the response as parts of a message; control tokens that the model writes are parts of their own."""
         spans = self.spans(turn, thought=thought)
-        if not any(span.token for span in spans):
+        if not self.tokens:
             return (Part("text", joined(spans)),)
         return joined_parts(Part("token" if span.token else "text", span.text) for span in spans)
 

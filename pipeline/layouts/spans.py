@@ -38,21 +38,22 @@ def call(tool: str, arguments: Mapping[str, Any], points: Iterable[str]) -> Iter
     >>> joined(call("t", {"action": "click", "at": [1, 2]}, ["at"]))
     '{"name": "t", "arguments": {"action": "click", "at": [1, 2]}}'
     """
-    before = f'{{"name": {_json(tool)}, "arguments": {{'
+    before = f'{{"name": {_quoted(tool)}, "arguments": {{'
     for key, value in arguments.items():
-        before += f"{_json(key)}: "
+        before += f"{_quoted(key)}: "
         if key in points:
             yield Span(f"{before}[")
             yield from coordinates(value, ", ")
             before = "], "
         elif key == "action":
             yield Span(f'{before}"')
-            yield Span(_json(value)[1:-1], "action")
+            yield Span(_quoted(value)[1:-1], "action")
             before = '", '
         else:
             before += f"{_json(value)}, "
     yield Span(f"{before.removesuffix(', ')}}}}}")
 
 
+_quoted = json.encoder.encode_basestring
 _json = json.JSONEncoder(ensure_ascii=False).encode
 """What `json.dumps` does, without making an encoder for each value."""

@@ -13,6 +13,8 @@ from .spans import Span
 from .spans import call as call_spans
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+SHORT = 400
+"""Characters of a call."""
 
 
 class ToolCallLayout(Layout):
@@ -69,9 +71,8 @@ class ToolCallLayout(Layout):
         """Return the words and the call, or the calls, each between its marks, in pieces."""
         spans = list(self.words(turn, thought=thought))
         for place, arguments in enumerate(self._arguments(turn)):
-            points = [each.name for each in self.calls.named(arguments["action"]).arguments if each.kind == "point"]
-            spans.append(Span(f"{chr(10) if place else ''}{OPEN}\n"))
-            spans += call_spans(self.tool, arguments, points)
+            spans.append(Span(f"\n{OPEN}\n" if place else f"{OPEN}\n"))
+            spans += call_spans(self.tool, arguments, self.calls.named(arguments["action"]).points)
             spans.append(Span(f"\n{CLOSE}"))
         return tuple(spans)
 
@@ -171,7 +172,8 @@ def loads(text: str, what: str, expected: str) -> Any:
     """Return what the JSON text says; raises GrammarError for what JSON does not know or leaves open."""
     try:
         value = _DECODER.decode(text)
-        dumps(value).encode()
+        if len(text) > SHORT or not text.isascii() or "\\" in text:
+            dumps(value).encode()  # a short one is not too deep, and half a pair of characters is no ASCII
     except (ValueError, RecursionError) as error:  # ValueError: also numbers too long, and half of a character pair
         raise GrammarError(f"found {what} that is no JSON ({error}), expected {expected}") from error
     return value
