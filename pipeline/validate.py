@@ -96,7 +96,8 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     tokenizer = _tokenizer(config)
     dataset = Dataset.open(source)
     manifest = dataset.manifest
-    facts, members = gather(dataset), _members(dataset)
+    with _without_collector():
+        facts, members = gather(dataset), _members(dataset)
     names, recount = (redact.find(dataset), _recount(config, manifest)) if config.redact else (None, None)
     pictures = look_at_shared(dataset, running) if config.pixels and config.levels.keys() & PIXELS else {}
     tasks = [
@@ -150,7 +151,7 @@ def validate_shard(task: ValidateTask) -> ShardResult:
 
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
-    """Keep the garbage collector from looking through a shard's records, which form no cycles, again and again."""
+    """Keep the garbage collector from looking through records, which form no cycles, again and again."""
     collecting = gc.isenabled()
     gc.disable()
     try:

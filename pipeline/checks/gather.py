@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,19 @@ NEAR = 0.05
 """Clicks nearer than this, in fractions of the screen, are the same decision."""
 ENOUGH = 8
 """Decisions on one screen for one goal that are compared with each other."""
+
+
+class _Row(NamedTuple):
+    """What is read of a recorded step."""
+
+    trajectory_id: str
+    step_index: int
+    split: str
+    goal: str
+    app: str | None
+    image: dict[str, Any] | None
+    step: str | None
+    trajectory: str
 
 
 class _Decision(Struct):
@@ -42,10 +55,10 @@ def gather(dataset: Dataset) -> Facts:
     """Return the facts of a dataset."""
     leaking, repeated = across(dataset)
     found = _Gatherer(dataset)
-    columns = ["trajectory_id", "step_index", "split", "goal", "app", "image", "step", "trajectory"]
     for number in dataset.manifest.shard_numbers():
-        for row in dataset.rows("steps", number, columns):
-            found.add(row)
+        for batch in dataset.batches("steps", number, list(_Row._fields)):
+            for row in zip(*(batch.column(name).to_pylist() for name in _Row._fields), strict=True):
+                found.add(_Row._make(row))
     found.close()
     return Facts(
         leaking=leaking,
@@ -90,18 +103,18 @@ class _Gatherer:
         self._goal = ""
         self._hash = hashlib.sha256()
 
-    def add(self, row: dict[str, Any]) -> None:
-        name, image = row["trajectory_id"], row["image"]
+    def add(self, row: _Row) -> None:
+        name, image = row.trajectory_id, row.image
         if name != self._now:
-            self._open(name, row)
-        if row["app"]:
-            self.apps[row["app"]] += 1
+            self._open(row)
+        if row.app:
+            self.apps[row.app] += 1
         digest = image and image["sha256"]
         self._hash.update(f"{digest} ".encode())
-        if row["step"] is None:
+        if row.step is None:
             return
         try:
-            decision = self._step.decode(row["step"])
+            decision = self._step.decode(row.step)
         except msgspec.DecodeError:
             return  # the check of the recorded steps says so
         self._hash.update(msgspec.json.encode(decision.actions))
@@ -110,10 +123,10 @@ class _Gatherer:
         if decision.text.thought:
             self.thoughts[decision.text.thought] += 1
             self.phrases.add(decision.text.thought)
-        self.alike.add(name, row["step_index"], row["split"], self._goal, image, decision.actions)
+        self.alike.add(name, row.step_index, row.split, self._goal, image, decision.actions)
         if digest and len(decision.actions) == 1:
             place = hashlib.sha256(f"{digest} {self._goal}".encode()).digest()
-            self._compare(place, name, row["step_index"], decision.actions[0])
+            self._compare(place, name, row.step_index, decision.actions[0])
 
     def close(self) -> None:
         """Note the trajectory that ended."""
@@ -123,18 +136,18 @@ class _Gatherer:
                 self.duplicates[self._now] = first
         self._now = None
 
-    def _open(self, name: str, row: dict[str, Any]) -> None:
+    def _open(self, row: _Row) -> None:
         self.close()
-        self._now, self._goal = name, same_goal(row["goal"])
+        self._now, self._goal = row.trajectory_id, same_goal(row.goal)
         self._hash = hashlib.sha256(self._goal.encode())
         try:
-            header = self._header.decode(row["trajectory"])
+            header = self._header.decode(row.trajectory)
         except msgspec.DecodeError:
             header = _Header()  # the check of the recorded steps says so
-        self.outcomes[name] = header.outcome.status
+        self.outcomes[row.trajectory_id] = header.outcome.status
         device = header.device
         if device is not None and device.width and device.height:
-            self.devices[name] = (device.width, device.height)
+            self.devices[row.trajectory_id] = (device.width, device.height)
 
     def _compare(self, place: bytes, name: str, index: int, action: Action) -> None:
         for other, step, before in self._seen[place]:

@@ -46,7 +46,7 @@ class Renderer:
         self._say = say or (lambda turn, thought: layout.parts(turn, thought=thought))
         self._apps = json.dumps(prompts.apps, ensure_ascii=False)
         self._system = prompts.system or layout.system + (APPS if prompts.apps else "")
-        self._systems: dict[str, Message] = {}
+        self._heads: dict[tuple[str, str, tuple[int, int] | None], tuple[Message, list[tuple[Part, ...]]]] = {}
         self._told: dict[int, tuple[Turn, list[Message]]] = {}  # by identity; the turn beside it keeps its id taken
         self._asked: dict[int, tuple[Turn, list[Message]]] = {}
         self._shown: dict[int | None, list[Message]] = {}
@@ -54,17 +54,15 @@ class Renderer:
 
     def render(self, goal: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
         """Return the conversation as `render` does."""
-        layout, history, prompts = self._layout, self._history, self._prompts
+        layout, history = self._layout, self._history
         first = _window(turns)
         before, window = turns[:first], turns[first:]
         told = layout.told(before, window[0].inbound, history.summary_source) if history.summary_source else ""
-        width, height = turns[-1].size or ("", "")
-        words = {"goal": goal, "progress": told, "width": str(width), "height": str(height), "apps": self._apps}
-        system = fill(self._system, words)
-        messages = [self._systems.get(system) or self._systems.setdefault(system, text_message("system", system))]
-        opening = [_opening(prompts.user or layout.user, words, layout.tokens)]
+        system, opening = self._head(goal, told, turns[-1].size)
+        messages = [system]
         if history.instruction_at == "own_turn":
-            messages.append(Message("user", opening.pop()))
+            messages.append(Message("user", opening[0]))
+            opening = []
         if history.older == "assistant_turns":
             for turn in before:
                 known = self._told.get(id(turn)) or self._tell(turn)
@@ -80,6 +78,16 @@ class Renderer:
             answered = self._answered.get((id(turn), thought)) or self._answer(turn, thought)
             messages.append(answered[1])
         return tuple(messages)
+
+    def _head(self, goal: str, told: str, size: tuple[int, int] | None) -> tuple[Message, list[tuple[Part, ...]]]:
+        """Return the system's message and the opening text; those of the conversation before are often the same."""
+        asked = (goal, told, size)
+        if self._heads.keys() != {asked}:
+            width, height = size or ("", "")
+            words = {"goal": goal, "progress": told, "width": str(width), "height": str(height), "apps": self._apps}
+            opening = _opening(self._prompts.user or self._layout.user, words, self._layout.tokens)
+            self._heads = {asked: (text_message("system", fill(self._system, words)), [opening])}
+        return self._heads[asked]
 
     def _tell(self, turn: Turn) -> tuple[Turn, list[Message]]:
         """Return an older turn's messages: what came back, then the response."""
@@ -108,7 +116,7 @@ class Renderer:
 
 def spoken(history: History, turns: Sequence[Turn]) -> Sequence[Turn]:
     """Return the turns, last ones, whose calls the conversation holds; the others are sentences, which need no call."""
-    return turns[first_spoken(history, _window(turns)) :]
+    return turns[_window(turns) :] if _told_in_words(history) else turns
 
 
 def first_spoken(history: History, window: int) -> int:
@@ -116,8 +124,12 @@ def first_spoken(history: History, window: int) -> int:
 
     What is before the window is told in the instructions' words, or else as calls: as answers, or as JSON in the lines.
     """
-    in_words = history.older == "user_text" and history.summary_source == "instruction"
-    return window if in_words else 0
+    return window if _told_in_words(history) else 0
+
+
+def _told_in_words(history: History) -> bool:
+    """Tell whether what is before the window is told in the instructions' words."""
+    return history.older == "user_text" and history.summary_source == "instruction"
 
 
 def _window(turns: Sequence[Turn]) -> int:
