@@ -51,8 +51,11 @@ class Questions:
         for case, told in cases:
             told += self._screenshots(case)
             told += self._words(case)
-        rank = self._rank
-        return [sorted([each for each in told if each[0] in rank], key=lambda each: rank[each[0]]) for told in found]
+        return [self._ordered(told) if told else told for told in found]
+
+    def _ordered(self, told: list[Found]) -> list[Found]:
+        """Return what chosen checks found, in their order."""
+        return sorted((each for each in told if each[0] in self._rank), key=lambda each: self._rank[each[0]])
 
     def _ask(self, questions: Iterable[tuple[str, Ask[T]]], subjects: Sequence[tuple[T, list[Found]]]) -> None:
         """Add what the checks say of their subjects."""

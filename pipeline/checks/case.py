@@ -126,7 +126,19 @@ class Known:
 class Case:
     """A sample that is looked at."""
 
-    __slots__ = ("_answers", "_known", "decisions", "own", "sample", "spoken", "steps", "told", "trained", "wordings")
+    __slots__ = (
+        "_answers",
+        "_known",
+        "decisions",
+        "own",
+        "sample",
+        "spoken",
+        "steps",
+        "taught",
+        "told",
+        "trained",
+        "wordings",
+    )
 
     def __init__(self, sample: Sample, known: Known) -> None:
         self._known = known
@@ -142,9 +154,11 @@ class Case:
         """The last turns, those that the conversation says as calls."""
         self.trained = [number for number, message in enumerate(sample.messages) if message.loss_weight > 0]
         """The trained messages."""
+        self.taught = [number for number, turn in enumerate(sample.turns) if turn.loss_weight > 0]
+        """The trained turns."""
         self.own = own_turns(sample)
         """How many of the last turns belong to an injected error and its correction."""
-        self.decisions = _decisions(sample, self.steps)
+        self.decisions = _decisions(sample, self.taught, self.steps)
         """The trained turns with their targets, in order; the last turn is always one."""
 
     @property
@@ -185,12 +199,12 @@ def own_turns(sample: Sample) -> int:
     return min(max(int(told), 1), len(sample.turns)) if told.isdecimal() else 2
 
 
-def _decisions(sample: Sample, steps: Sequence[StepRow]) -> tuple[Decision, ...]:
+def _decisions(sample: Sample, taught: Sequence[int], steps: Sequence[StepRow]) -> tuple[Decision, ...]:
     last = len(sample.turns) - 1
     final = Decision(sample, last, sample.target, "$.target", steps)
     if not sample.earlier_targets:
         return (final,)
-    earlier = [number for number, turn in enumerate(sample.turns[:last]) if turn.loss_weight > 0]
+    earlier = [number for number in taught if number < last]
     return (*(
         Decision(sample, number, target, f"$.earlier_targets[{place}]", steps)
         for place, (number, target) in enumerate(zip(earlier, sample.earlier_targets, strict=False))

@@ -30,9 +30,10 @@ def trained(case: Case, context: Context) -> Iterator[Finding]:
         yield Finding("$.messages", f"found trained turns {found}, expected only the last, {last}")
     if any(messages[n].role != "assistant" for n in found):
         yield Finding("$.messages", "found a loss weight on a turn that is not the assistant's, expected 0 there")
-    for number, turn in enumerate(sample.turns):
-        if turn.loss_weight > 0 and turn.role in {"error", "padding"}:
-            yield Finding(f"$.turns[{number}]", f"found a loss weight on a turn of role {turn.role}, expected 0")
+    for number in case.taught:
+        role = sample.turns[number].role
+        if role in {"error", "padding"}:
+            yield Finding(f"$.turns[{number}]", f"found a loss weight on a turn of role {role}, expected 0")
 
 
 def weights(case: Case, context: Context) -> Iterator[Finding]:
