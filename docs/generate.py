@@ -50,7 +50,7 @@ TREE = {
     "pipeline/view/": "`gdp view`: index, pages, local server, export; `inspect.py` shows one sample in the terminal",
     "pipeline/images.py": "screenshots: refused, or sized once by one of `engines/`; `geometry.py`: sizes, grids",
     "pipeline/states.py": "when two screens are the same state of an app; `fingerprint.py`: equal, without decoding",
-    "pipeline/shards.py": "write Parquet shards; `dataset.py`, `sample_reader.py` read them; `tables.py`: columns",
+    "pipeline/shards.py": "write Parquet shards; `dataset.py`, `*_reader.py` read them; `tables.py`: columns",
     "pipeline/run_folder.py": "journal, resume, manifest last; `lock.py`, `place.py` (disk or `s3://`)",
     "pipeline/executors/": "worker processes that may die; `stage.py` runs a stage on them",
     "train/loop.py": "stage 4, top to bottom: `plan.py` decides, `fit.py` and `trainer.py` train, `outcome.py` tells",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import build
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,8 +17,11 @@ from pipeline.dataset import CACHED_ROW_GROUPS, Dataset
 from pipeline.exceptions import InputError
 from pipeline.place import Place
 from pipeline.records import ImageRef
+from pipeline.sample_reader import CODED, SampleReader, Unreadable
 from pipeline.shards import ROW_GROUP_BYTES, ROW_GROUP_ROWS, TableWriter
 from pipeline.stage import Running
+from pipeline.step_reader import COLUMNS, read_steps
+from pipeline.tables import StepRow, sample_from_row, step_from_row
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,35 @@ def test_screenshots_come_in_any_order(sliced: Path) -> None:
     random.Random(1).shuffle(wanted)  # noqa: S311 - no secret
     assert check_all(dataset, wanted) == len(wanted)
     assert len(dataset._groups) <= CACHED_ROW_GROUPS
+
+
+def test_columns_and_rows_say_the_same(sliced: Path) -> None:
+    """What is read fast, by columns and from the middle of a batch too, is what is read row by row."""
+    dataset = Dataset.open(sliced)
+    for number in dataset.manifest.shard_numbers():
+        samples = [sample_from_row(row) for row in dataset.rows("samples", number)]
+        assert list(dataset.sample_rows(number)) == samples
+        for batch in dataset.batches("samples", number, coded=CODED):
+            assert list(SampleReader().read(batch[3:9])) == samples[3:9]
+            assert list(SampleReader().read(batch[:0])) == []
+        steps = [step_from_row(row) for row in dataset.rows("steps", number)]
+        (batch,) = dataset.batches("steps", number, COLUMNS)
+        assert list(read_steps(batch)) == steps
+        assert list(read_steps(batch[3:9])) == steps[3:9]
+
+
+def test_a_row_that_is_no_step_stands_alone(sliced: Path) -> None:
+    """Its error is told in its place; a step without a screenshot is one."""
+    (batch,) = Dataset.open(sliced).batches("steps", 0, COLUMNS)
+    rows = batch.to_pylist()[:4]
+    rows[1]["observation"] = "{}"
+    rows[2]["step"] = "["
+    rows[3]["image"] = None
+    first, *broken, last = read_steps(pa.RecordBatch.from_pylist(rows, schema=batch.schema))
+    assert [type(each) for each in broken] == [Unreadable, Unreadable]
+    assert isinstance(first, StepRow)
+    assert isinstance(last, StepRow)
+    assert last.image is None
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
