@@ -37,7 +37,9 @@ def gone(decision: Decision, context: Context) -> Iterator[Finding]:
     Asked where the elements are the system's own: what a detector or a person drew may well leave one out.
     """
     box, elements = decision.target.bbox, decision.elements
-    if box is None or is_cut(decision.sample.sample_id) or not any(each.source in _OWN for each in elements):
+    if box is None or is_cut(decision.sample.sample_id) or box in [each.bbox for each in elements]:
+        return
+    if not any(each.source in _OWN for each in elements):
         return
     if decision.taps and max(overlap(box, each.bbox) for each in elements) < SAME:
         path = f"{decision.path}.bbox"

@@ -44,8 +44,8 @@ def length(decision: Decision, context: Context) -> Iterator[Finding]:
 
 def unfinished(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that announces what does not follow: a model learns to break off there."""
-    if _OPEN.search(decision.thought):
-        end = decision.thought.rstrip()[-40:]
+    end = decision.thought.rstrip()[-40:]
+    if _OPEN.search(end):
         yield Finding(decision.thought_path, f"found a thought that breaks off ({end!r}), expected a whole one")
 
 
