@@ -97,7 +97,7 @@ ALIKE = 0.6
 def reason(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that names neither what it aims at nor why."""
     thought = decision.thought
-    if not context.layout.thinks or _reasons(thought) or _QUOTED.search(thought):
+    if _reasons(thought) or _QUOTED.search(thought):
         return
     if any(_SAID[family].search(thought) for family in _families(decision.turn.actions) - {"tap"}):
         return  # what goes back, waits or ends has no other target
@@ -109,7 +109,7 @@ def reason(decision: Decision, context: Context) -> Iterator[Finding]:
 
 def action(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that announces another kind of action than is taken, and none that it could be."""
-    announced = _announced(decision.thought) if context.layout.thinks else ()
+    announced = _announced(decision.thought)
     taken = _families(decision.turn.actions) if announced else set()
     if not taken or announced[-1] in taken:
         return
@@ -120,7 +120,7 @@ def action(decision: Decision, context: Context) -> Iterator[Finding]:
 
 def target(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that names another control of the screen than the one that is tapped, and not that one."""
-    names = _quoted(decision.thought) if context.layout.thinks else ()
+    names = _quoted(decision.thought)
     if not names or not isinstance(decision.turn.actions[0], Click | LongPress):
         return
     named = _label(decision)
@@ -147,8 +147,6 @@ def typed(decision: Decision, context: Context) -> Iterator[Finding]:
 def claims(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that says of earlier steps what none of them did."""
     thought, turns = decision.thought, decision.sample.turns
-    if not context.layout.thinks:
-        return
     for found in _STEP.finditer(thought) if may_say(thought, _STEP_WORDS) else ():
         if int(found[1] or found[2]) > decision.turn.step_index + 1:
             said = f"found {found[0]!r} at step {decision.turn.step_index}, expected an earlier one"
