@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from pipeline.manifest import Manifest
+
 from .models import adapt
 from .models.lora import Targets
 from .models.parts import TITLES, part_of
@@ -19,6 +21,12 @@ def chosen(targets: Targets) -> Iterator[str]:
         yield f"trained whole: {', '.join(targets.saved)}"
     for warning in adapt.warnings(targets):
         yield f"warning: {warning}"
+
+
+def dataset(manifest: Manifest) -> Iterator[str]:
+    """Yield what could still be asked of the dataset before it is trained on."""
+    if manifest.stage != "validate":
+        yield "the dataset was not validated; gdp validate DATASET -o CLEAN finds what would teach wrong things"
 
 
 def kinds(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import outcome, presets
+from . import describe, outcome, presets
 from .config import TrainConfig
 from .encoding.source import Source
 from .fit import fit
@@ -32,7 +32,7 @@ def train(dataset: Source, out: Path, config: TrainConfig, options: RunOptions) 
     if options.model and not Path(options.model).exists():
         progress.say(f"train: no folder {options.model}, asking the hub")
     machine = hardware.of(config.sft)
-    for line in (*machine.reasons, *(preset.lines() if preset else ())):
+    for line in (*describe.dataset(dataset.manifest), *machine.reasons, *(preset.lines() if preset else ())):
         progress.say(f"train: {line}")
     who = rundir.identity(
         dataset=dataset.manifest.fingerprint,

@@ -109,7 +109,7 @@ def _read(path: Path, dataset: Dataset, samples: list[Sample]) -> dict[str, str]
                 prediction = msgspec.json.decode(line, type=_Prediction)
             except msgspec.MsgspecError as error:
                 expected = 'expected {"sample_id": "…", "response": "…"}'
-                raise InputError(where, f"found {error}, {expected}") from error
+                raise InputError(where, f"found no prediction ({error}), {expected}") from error
             if prediction.sample_id in found:
                 raise InputError(where, f"found sample {prediction.sample_id} again, expected it once")
             found[prediction.sample_id] = prediction.response

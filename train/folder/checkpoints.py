@@ -107,6 +107,13 @@ def newest(folder: Path) -> tuple[Path | None, list[str]]:
     return None, []
 
 
+def check_home(folder: Path) -> None:
+    """Raise OutputError where somebody has removed the run's folder: what is written now would be half a run."""
+    if not folder.parent.is_dir():
+        message = "the folder is gone, expected it to stay while the model trains"
+        raise OutputError(str(folder.parent), message, "the same command starts over")
+
+
 def clean(folder: Path) -> None:
     """Remove what a killed run left half written or half removed."""
     if folder.is_dir():

@@ -121,6 +121,7 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
         folder, step = Path(self.args.output_dir), int(self.state.global_step)
         written = checkpoints.scratch(folder, step)
         if self.args.should_save:
+            checkpoints.check_home(folder)
             checkpoints.clean(folder)
             written.mkdir(parents=True)
         self.accelerator.wait_for_everyone()

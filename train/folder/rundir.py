@@ -1,7 +1,6 @@
 """The run's folder: taken before training, complete when `run.json` is there, never mixed with another run's files."""
 
 import contextlib
-import errno
 import hashlib
 import json
 import shutil
@@ -15,7 +14,7 @@ from pipeline.faults import reach
 from pipeline.lock import locked
 from pipeline.place import Place, is_temporary
 
-from . import checkpoints
+from . import checkpoints, unwritable
 
 RESULT = "run.json"
 MARKER = ".unfinished.json"
@@ -41,8 +40,6 @@ OURS = (*FILES, *FOLDERS)
 
 GROWING = (LOG, ANSWERS, PICTURES, TENSORBOARD, FEATURES, checkpoints.FOLDER)
 """What a run adds to while it trains, and goes on with."""
-
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +83,15 @@ def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) 
             try:
                 yield earlier
             except BaseException:
-                if earlier == Earlier() and not (out / LOG).exists():
+                if earlier == Earlier() and out.exists() and not (out / LOG).exists():
                     _clear(out, keep={LOCK})
                 raise
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
+    except Exception as error:
+        reason = unwritable.reason(error)
+        if reason is None:
             raise
-        raise OutputError(str(out), f"cannot write there ({error.strerror or error})") from error
+        retry = "make room; the same command goes on from the last whole checkpoint" if (out / LOG).exists() else None
+        raise OutputError(str(out), f"cannot write there ({reason})", retry) from error
     finally:
         if new:
             with contextlib.suppress(OSError):

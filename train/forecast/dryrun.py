@@ -177,7 +177,12 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
     except RuntimeError as error:  # a family whose code asks for numbers that are not there
         memory, why = {}, str(error).strip().splitlines()[0][:120]
     available = torch.cuda.get_device_properties(0).total_memory / GB if machine.device == "cuda" else None
-    notes = [*machine.reasons, *(choice.lines() if choice else ()), *describe.chosen(plan.targets)]
+    notes = [
+        *describe.dataset(dataset.manifest),
+        *machine.reasons,
+        *(choice.lines() if choice else ()),
+        *describe.chosen(plan.targets),
+    ]
     return DryRun(
         model="built-in demonstration model" if plan.base.demo else plan.base.name,
         samples={"train": len(plan.train), "val": len(plan.val)},

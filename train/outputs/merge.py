@@ -12,7 +12,7 @@ from pipeline.apart import keep_apart
 from pipeline.exceptions import InputError, OutputError, StageError
 from pipeline.place import Place, flush_folder
 from train.config import SftConfig
-from train.folder import finished
+from train.folder import finished, unwritable
 from train.quiet import quietly
 from train.run import require
 from train.watching.progress import Progress
@@ -106,10 +106,13 @@ def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
             found = merging.merge(base, adapter, scratch, trained.contract, sft, options.precision, progress)
             report = MergeReport(out=str(out), run=str(run_folder), base=trained.model, **found)
             kept = {key: value for key, value in asdict(report).items() if key not in {"out", "run", "reused"}}
-            (scratch / MERGED).write_text(json.dumps({**who, "report": kept}, indent=2, sort_keys=True) + "\n")
+            facts = {**who, "report": kept, "files": sorted(path.name for path in scratch.iterdir())}
+            (scratch / MERGED).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
             _into_place(scratch, out)
-        except OSError as error:
-            raise OutputError(str(out), f"cannot write there ({error.strerror or error})") from error
+        except Exception as error:
+            if (why := unwritable.reason(error)) is None:
+                raise
+            raise OutputError(str(out), f"cannot write there ({why})") from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             gc.collect()
@@ -142,11 +145,20 @@ def _stored(out: Path, who: dict[str, Any], *, fresh: bool) -> dict[str, Any] | 
         message = "found other files, expected a new or empty folder"
         raise OutputError(str(out), message, "choose another -o") from error
     if fresh:
+        _check_foreign(out, earlier)
         return None
     if ours != who:
         message = "found another run merged there, or in another precision, expected a new folder"
         raise OutputError(str(out), message, "choose another -o, or --fresh to replace it")
     return report
+
+
+def _check_foreign(out: Path, earlier: dict[str, Any]) -> None:
+    """Raise OutputError for a file that the earlier merge did not write: replacing the folder would remove it."""
+    strange = sorted({path.name for path in out.iterdir()} - {MERGED, *earlier.get("files", ())})
+    if strange:
+        message = f"found files that no merge wrote ({', '.join(strange[:3])}), expected a merged model alone"
+        raise OutputError(str(out), message, "move them away, or choose another -o")
 
 
 def _into_place(scratch: Path, out: Path) -> None:
