@@ -14,13 +14,14 @@ from .apart import keep_apart
 from .dataset import Dataset
 from .exceptions import ConfigError
 from .images import Plan
-from .manifest import Contract
+from .manifest import Contract, Manifest
 from .normalize_shard import NormalizeTask, normalize_shard
 from .place import Place, Where
 from .report import StageReport
 from .resolution import largest_area
 from .stage import Plan as StagePlan
 from .stage import Running, execute
+from .token_count import same_tokenizer
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class NormalizeConfig:
     """Long side of a screenshot at most, in pixels; None keeps the dataset's limit."""
     image_engine: str = "auto"
     """What decodes and resizes screenshots; `auto` is the fastest that is installed."""
+    tokenizer: str | None = None
+    """File, folder or hub id of the tokenizer that counted, where coordinates are pixels and so texts change."""
 
     def __post_init__(self) -> None:
         if self.max_pixels is None and self.max_dim is None:
@@ -47,6 +50,7 @@ def run(source: Where, out: Where, config: NormalizeConfig, running: Running) ->
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     agreed = smaller(manifest.contract, config)
+    tokenizer = _recount(manifest, config.tokenizer)
     engine = engines.choose(config.image_engine)
     named = {"name": engine.name, **engine.versions()}
     tasks = [
@@ -57,6 +61,7 @@ def run(source: Where, out: Where, config: NormalizeConfig, running: Running) ->
             contract=agreed,
             image_plan=_plan(agreed, manifest.image["format"], manifest.image["quality"], engine.name),
             fingerprint=manifest.fingerprint,
+            tokenizer=tokenizer,
         )
         for number in manifest.shard_numbers()
     ]
@@ -71,6 +76,18 @@ def run(source: Where, out: Where, config: NormalizeConfig, running: Running) ->
         prompts=manifest.prompts,
     )
     return execute(plan, out, tasks, normalize_shard, running)
+
+
+def _recount(manifest: Manifest, tokenizer: str | None) -> str | None:
+    """Return the tokenizer that counts texts anew, None where they stay or are estimated; raises ConfigError."""
+    layout = manifest.contract.layout
+    if layouts.get(layout).scale is None:
+        path = same_tokenizer(manifest.slicing.tokenizer, tokenizer)
+        return None if path is None else str(path)
+    if tokenizer is not None:
+        message = f"found {tokenizer}, expected none: the coordinates of {layout} are on a grid, and no text changes"
+        raise ConfigError("--tokenizer", message)
+    return None
 
 
 def smaller(contract: Contract, config: NormalizeConfig) -> Contract:

@@ -18,6 +18,7 @@ from .place import Place
 from .records import ImageRef, Sample, Screenshot, Turn
 from .shards import ShardResult, ShardWriter, take_over
 from .tables import Row, rejected_row, sample_row, to_json
+from .token_count import counter
 
 Size = tuple[int, int]
 
@@ -32,6 +33,8 @@ class NormalizeTask(Struct, frozen=True):
     image_plan: Plan
     fingerprint: str
     """Of the source dataset."""
+    tokenizer: str | None
+    """File of the tokenizer that counts texts that change; None where they are estimated."""
 
     @property
     def name(self) -> str:
@@ -76,6 +79,7 @@ class _Shard:
         self._dataset = dataset
         self._writer = writer
         self._layout = layouts.get(task.contract.layout)
+        self._count = estimate_tokens if task.tokenizer is None else counter(task.tokenizer, task.contract.factor).text
         contract = dataset.manifest.contract
         limits = {name: getattr(contract, name) for name in ("max_pixels", "max_dim")}
         self._before: Plan = replace(task.image_plan, **limits)
@@ -168,13 +172,13 @@ class _Shard:
         turns = tuple(self._turn(sample, number, images) for number in range(len(sample.turns)))
         manifest = self._dataset.manifest
         messages = render(self._layout, manifest.contract.history, manifest.prompts, sample.goal, turns)
-        same = messages == sample.messages  # as it is where coordinates are on a grid; an exact count stays exact
+        same = messages == sample.messages  # where coordinates are on a grid
         return replace(
             sample,
             images=tuple(images),
             turns=turns,
             messages=messages,
-            text_tokens_estimate=sample.text_tokens_estimate if same else estimate_tokens(messages),
+            text_tokens_estimate=sample.text_tokens_estimate if same else self._count(messages),
             image_tokens=sum(image.width * image.height for image in images) // self._task.contract.factor**2,
         )
 

@@ -16,6 +16,7 @@ from pipeline.exceptions import ConfigError
 from pipeline.layouts import LAYOUTS
 from pipeline.normalize import NormalizeConfig
 from pipeline.stage import Running
+from pipeline.token_count import counter
 
 LAYOUT_OF_EACH_FRAME = sorted({layout.scale is None: name for name, layout in LAYOUTS.items()}.values())
 LIMITS = ({"max_dim": 520}, {"max_pixels": 200_000}, {"max_dim": 640, "max_pixels": 180_000})
@@ -118,6 +119,25 @@ def test_every_mode(tmp_path: Path, mode: str) -> None:
     small = build.normalized(Path(large.path), tmp_path / "small", max_dim=520)
     assert comparable(small) == comparable(build.sliced(tmp_path / "in", tmp_path / "direct", mode=mode, max_dim=520))
     assert build.validated(Path(small.path)).findings == 0
+
+
+def test_an_exact_count_stays_exact_where_texts_change(tmp_path: Path) -> None:
+    """Smaller coordinates in pixels are shorter texts; a tokenizer that would count nothing is refused."""
+    tokenizer = str(build.byte_tokenizer(tmp_path))
+    build.write(tmp_path / "in", build.trajectory("t", 3))
+    limits: dict[str, Any] = {"max_dim": 520}
+    for layout in ("qwen2.5-vl", "mai-ui"):
+        build.sliced(tmp_path / "in", tmp_path / layout, layout=layout, tokenizer=tokenizer, max_tokens=9000)
+    with pytest.raises(ConfigError, match="--tokenizer: found none, expected the tokenizer that gdp slice counted"):
+        build.normalized(tmp_path / "qwen2.5-vl", tmp_path / "out", **limits)
+    small = build.normalized(tmp_path / "qwen2.5-vl", tmp_path / "out", **limits, tokenizer=tokenizer)
+    exact = counter(tokenizer, small.manifest.contract.factor)
+    after = list(small.samples())
+    assert [each.text_tokens_estimate for each in after] == [exact.text(each.messages) for each in after]
+    before = Dataset.open(tmp_path / "qwen2.5-vl").samples()
+    assert any(one.messages != two.messages for one, two in zip(before, after, strict=True))
+    with pytest.raises(ConfigError, match=r"--tokenizer: found .*, expected none: the coordinates of mai-ui"):
+        build.normalized(tmp_path / "mai-ui", tmp_path / "grid", **limits, tokenizer=tokenizer)
 
 
 def test_a_shape_that_does_not_fit(tmp_path: Path) -> None:

@@ -136,11 +136,15 @@ def slice_command(
     "--image-engine", default="auto", show_default=True,
     help="vips, pillow (the reference, slower) or auto: the fastest that is installed.",
 )  # fmt: skip
+@click.option(
+    "--tokenizer", metavar="PATH_OR_ID",
+    help="Where coordinates are pixels: tokenizer.json, model folder or hub id that gdp slice counted with.",
+)  # fmt: skip
 @worker_option
 @shared_options
 def normalize_command(
-    *, dataset: str, out: str, max_pixels: int | None, max_dim: int | None, image_engine: str, how: "Running",
-    fresh: bool, quiet: bool, form: str, verbose: bool,
+    *, dataset: str, out: str, max_pixels: int | None, max_dim: int | None, image_engine: str, tokenizer: str | None,
+    how: "Running", fresh: bool, quiet: bool, form: str, verbose: bool,
 ) -> None:  # fmt: skip
     """Make the screenshots of DATASET smaller, and all that follows from their sizes.
 
@@ -148,7 +152,7 @@ def normalize_command(
     """
     from pipeline import normalize as stage
 
-    config = stage.NormalizeConfig(max_pixels=max_pixels, max_dim=max_dim, image_engine=image_engine)
+    config = stage.NormalizeConfig(max_pixels, max_dim, image_engine, tokenizer)
     report = stage.run(source_place(dataset), out, config, how)
     finish_stage(report.detailed(verbose), out, form=form, quiet=quiet)
 
