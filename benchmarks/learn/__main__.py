@@ -1,6 +1,6 @@
 """`make learn`: record, train each arm, act, and write docs/learning.md; goes on where it was stopped.
 
-python -m benchmarks.learn [--work DIR] [--write] [--jobs N]
+python -m benchmarks.learn [--work DIR] [--write] [--jobs N] [--choosing]
 """
 
 import argparse
@@ -16,12 +16,13 @@ from pathlib import Path
 
 from pipeline.dataset import Dataset
 
-from . import score
+from . import figure, score
 from .arms import ARMS, Arm, runs, unmask
 from .goals import VALIDATION, Goal
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "docs" / "learning.md"
+FIGURE = PAGE.with_suffix(".svg")
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 RECORDERS = 2
 KINDS = ("wrong_element", "accidental_back", "tap_dead")
@@ -32,15 +33,16 @@ SLICE = (
     *("--val-fraction", 0.02, "--split-by", "trajectory", "--seed", SPLIT_SEED),
     *("--system-prompt", HERE / "system.txt", "--user-prompt", HERE / "user.txt"),
 )
-BASE_STEPS, ARM_STEPS = 300, 80
+BASE_STEPS, ARM_STEPS = 300, 300
 
 
 class Work:
     """The folder in which everything is kept, and the steps that fill it."""
 
-    def __init__(self, folder: Path, chromium: str) -> None:
+    def __init__(self, folder: Path, chromium: str, split: str) -> None:
         self.folder = folder
         self.chromium = chromium
+        self.split = split
 
     def path(self, *parts: str) -> Path:
         """Return a place in the folder."""
@@ -79,24 +81,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each arm")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser"))
+    parser.add_argument("--choosing", action="store_true", help="with the goals and layouts that settings are tried on")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/learning.md")
     given = parser.parse_args(arguments)
     if given.chromium is None:
         parser.error("found no Chromium, expected one on the PATH (sh tests/install_browser.sh)")
-    for name in ("logs", "times", "results"):
-        (given.work / name).mkdir(parents=True, exist_ok=True)
-    work = Work(given.work, given.chromium)
+    if given.choosing and given.write:
+        parser.error("--write: found it with --choosing, expected one of them: the page is about the measured split")
+    split = "chosen" if given.choosing else "measured"
+    work = Work(given.work / split, given.chromium, split)
+    for name in ("logs", "times", "results", "runs"):
+        work.path(name).mkdir(parents=True, exist_ok=True)
     prepare(work)
     with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(lambda pair: train(work, *pair), runs(given.seeds)))
-        list(pool.map(lambda part: act(work, given.seeds, part, given.jobs), range(given.jobs)))
+        list(pool.map(lambda pair: train_and_act(work, *pair), runs(given.seeds)))
     report(work, given.seeds, write=given.write)
 
 
 def prepare(work: Work) -> None:
-    """Record, slice, augment, and train the base model that all arms start from."""
+    """Record, slice, augment, validate, and train the base model that all arms start from."""
     with ThreadPoolExecutor(RECORDERS) as pool:
-        recording = ("benchmarks.learn.steps", "record", work.path("recordings"))
+        recording = ("benchmarks.learn.steps", "record", work.split, work.path("recordings"))
         parts = [
             (f"record-{n}", work.path(f"recorded-{n}"), *recording, n, RECORDERS, work.chromium)
             for n in range(RECORDERS)
@@ -109,34 +114,32 @@ def prepare(work: Work) -> None:
     if held_out != {Goal(VALIDATION).text}:
         raise SystemExit(f"found {sorted(held_out)} in the val split, expected only {Goal(VALIDATION).text}")
     kinds = [word for kind in KINDS for word in ("--kind", kind)]
-    for percent in sorted({arm.percent for arm in ARMS if arm.percent}):
-        out = work.path(f"ec{percent}")
-        command = (*gdp, "augment-errors", sliced, "-o", out, "--rate", percent / 100, *kinds)
-        work.run(f"augment-{percent}", out / "manifest.json", *command)
     for arm in ARMS:
+        source = sliced
         if not arm.masked:
             unmask(work.path(f"ec{arm.percent}"), work.path(arm.name))
-    fresh, run, base = work.path("random"), work.path("base-run"), work.path("base")
+            continue
+        if arm.percent:
+            source = work.path(f"augmented-{arm.percent}")
+            command = (*gdp, "augment-errors", sliced, "-o", source, "--rate", arm.percent / 100, *kinds)
+            work.run(f"augment-{arm.percent}", source / "manifest.json", *command)
+        out = work.path(arm.name)
+        work.run(f"validate-{arm.name}", out / "manifest.json", *gdp, "validate", source, "-o", out)
+    fresh, run, base, clean = work.path("random"), work.path("base-run"), work.path("base"), work.path(ARMS[0].name)
     most = work.path(f"ec{max(arm.percent for arm in ARMS)}")
     work.run("random-model", fresh / "config.json", "benchmarks.learn.steps", "model", most, fresh)
-    work.run("base", run / "run.json", *_train(sliced, run, fresh, HERE / "base.yaml", BASE_STEPS, 0))
-    work.run("merge", base / "config.json", "benchmarks.learn.steps", "merge", fresh, run, sliced, base)
+    work.run("base", run / "run.json", *_train(clean, run, fresh, HERE / "base.yaml", BASE_STEPS, 0))
+    work.run("merge", base / "config.json", "benchmarks.learn.steps", "merge", fresh, run, clean, base)
 
 
-def train(work: Work, arm: Arm, seed: int) -> None:
-    """Train an arm with a seed."""
+def train_and_act(work: Work, arm: Arm, seed: int) -> None:
+    """Train an arm with a seed, and let the trained model act."""
     name = f"{arm.name}-{seed}"
-    dataset, run = work.path(arm.name if arm.percent else "sliced"), work.path("runs", name)
+    dataset, run, result = work.path(arm.name), work.path("runs", name), work.path("results", f"{name}.json")
     command = _train(dataset, run, work.path("base"), HERE / "arm.yaml", ARM_STEPS, seed)
     work.run(f"train-{name}", run / "run.json", *command)
-
-
-def act(work: Work, seeds: int, part: int, parts: int) -> None:
-    """Let a share of the trained models act."""
-    places = (work.path("base"), work.path("runs"), work.path("sliced"), work.path("results"))
-    command = ("benchmarks.learn.steps", "act", *places, seeds, part, parts, work.chromium)
-    name = f"{seeds}-{part}-of-{parts}"
-    work.run(f"act-{name}", work.path(f"acted-{name}"), *command)
+    acting = ("benchmarks.learn.steps", "act", work.split, work.path("base"), run, dataset, result, work.chromium)
+    work.run(f"act-{name}", result, *acting)
 
 
 def _train(dataset: Path, run: Path, model: Path, config: Path, steps: int, seed: int) -> tuple[object, ...]:
@@ -145,29 +148,34 @@ def _train(dataset: Path, run: Path, model: Path, config: Path, steps: int, seed
 
 
 def report(work: Work, seeds: int, *, write: bool) -> None:
-    """Print the tables, and write them into the page."""
+    """Print the tables, and write them and the figure beside the page."""
     found = {
         arm.title: [json.loads(work.path("results", f"{arm.name}-{seed}.json").read_text()) for seed in range(seeds)]
         for arm in ARMS
     }
     stormy = {title: [each["planted"] for each in results] for title, results in found.items()}
     calm = {title: [each["calm"] for each in results] for title, results in found.items()}
-    minutes = sum(step["cpu"] for step in work.times().values()) / 60
+    times = work.times()
+    minutes = sum(step["cpu"] for step in times.values()) / 60
     text = "\n\n".join(
         (
             f"Trainings of each arm: {seeds}. All steps, the recordings included: {minutes:.0f} minutes of a core.",
             "With planted wrong turns:",
             score.main_table(stormy),
+            "![Success and wrong turns made good, arm by arm](learning.svg)",
             "Wrong turns made good, by what they were:",
             score.kinds_table(stormy),
             "Without planted wrong turns:",
             score.calm_table(calm),
+            "What it takes, in seconds of a core:",
+            score.times_table(times),
         )
     )
     print(text)
     if write:
         before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
         PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+        FIGURE.write_text(figure.draw(stormy), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,20 +20,27 @@ LEARNED = tuple(folder for folder, files in FOLDERS.items() if VALIDATION not in
 TITLES = {folder: folder.capitalize() for folder in FOLDERS}
 
 LAYOUTS = tuple(",".join(filter(None, parts)) for parts in product(("", "dark"), ("", "sand"), ("", "low")))
-HELD_OUT_LAYOUTS = ("sand,low", "dark,low")
-"""Their parts occur in training, in other combinations."""
-TRAIN_LAYOUTS = tuple(layout for layout in LAYOUTS if layout not in HELD_OUT_LAYOUTS)
+VERBS = ("star", "share", "options")
+"""What the models are asked to do with a file."""
+PLACES = {
+    **{title: (f"/folder/{folder}", "button") for folder, title in TITLES.items()},
+    **{name: (f"/{name.lower()}", "tab") for name in ("Starred", "Shared", "Settings")},
+}
+"""Where one tap on the home page leads: the page, and the role of what is tapped."""
+OTHER_PLACES = tuple(name for name in PLACES if name.lower() not in LEARNED)
+"""Those where no file is that the models act on."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One task: to star a file, or to look at it and come back.
+    """One task: to star a file, or to open its sheet for sharing or its menu.
 
-    Looking is only learned from. It is where a recording shows that Back leads back.
+    Or, only recorded, to look at a file or to peek into a place and come back, which shows that Back leads back; or to
+    visit a place and end there.
     """
 
     file: str
-    look: bool = False
+    verb: str = "star"
 
     @property
     def folder(self) -> str:
@@ -48,12 +55,12 @@ class Goal:
     @property
     def name(self) -> str:
         """An id without spaces."""
-        return f"{'look' if self.look else 'star'}-{self.file.lower()}"
+        return f"{self.verb}-{self.file.lower()}"
 
     @property
     def text(self) -> str:
         """What the agent is asked."""
-        return f"{'Look' if self.look else 'Star'} {self.file}."
+        return f"{self.verb.capitalize()} {self.file}."
 
     @property
     def entry(self) -> str:
@@ -62,14 +69,48 @@ class Goal:
 
     def result(self, untouched: dict[str, Any]) -> dict[str, Any]:
         """Return what the app has to end up with, given what it holds where nothing was changed."""
-        return untouched if self.look else {**untouched, "files": [[self.folder, self.entry, True, False, [], False]]}
+        starred = {"files": [[self.folder, self.entry, True, False, [], False]]}
+        return {**untouched, **starred} if self.verb == "star" else untouched
 
 
-GOALS = tuple(Goal(file) for files in FOLDERS.values() for file in files if file != VALIDATION)
-"""What the models act on."""
-LOOKS = tuple(Goal(goal.file, look=True) for goal in GOALS)
+FILES = tuple(file for files in FOLDERS.values() for file in files if file != VALIDATION)
+GOALS = tuple(Goal(file, verb) for file in FILES for verb in VERBS)
+LOOKS = (
+    *(Goal(file, "look") for file in FILES),
+    *(Goal(name, "peek") for name in PLACES),
+    *(Goal(name, "visit") for name in OTHER_PLACES),
+)
+"""What is only recorded."""
 
 
-def curriculum() -> list[tuple[str, Goal]]:
-    """Return what is recorded: layouts and goals."""
-    return [*product(TRAIN_LAYOUTS, (*GOALS, *LOOKS)), ("", Goal(VALIDATION))]
+@dataclass(frozen=True)
+class Split:
+    """What is recorded and learned from, and what the models act on."""
+
+    held_out_layouts: tuple[str, str]
+    """Their parts occur in what is recorded, in other combinations."""
+    shift: int
+    """Which verb of each file is held out; the file is recorded with the others, the verb with other files."""
+
+    @property
+    def held_out(self) -> tuple[Goal, ...]:
+        """The goals that the models act on: one of each file."""
+        return tuple(Goal(file, VERBS[(n + self.shift) % len(VERBS)]) for n, file in enumerate(FILES))
+
+    @property
+    def recorded(self) -> tuple[Goal, ...]:
+        """The goals that are learned from."""
+        return (*(goal for goal in GOALS if goal not in self.held_out), *LOOKS)
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layouts that are learned from."""
+        return tuple(layout for layout in LAYOUTS if layout not in self.held_out_layouts)
+
+    def curriculum(self) -> list[tuple[str, Goal]]:
+        """Return what is recorded: layouts and goals."""
+        return [*product(self.layouts, self.recorded), ("", Goal(VALIDATION))]
+
+
+SPLITS = {"measured": Split(("sand,low", "dark,low"), 0), "chosen": Split(("dark,sand", "low"), 1)}
+"""The table is of the first; the settings were chosen with the second, whose held-out goals and layouts are others."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .goals import FOLDERS, LEARNED, TITLES, Goal
+from .goals import FOLDERS, LEARNED, OTHER_PLACES, PLACES, TITLES, Goal
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Slip:
     move: Move
 
 
+OVERLAYS = {"share": "share", "options": "fileMenu"}
+"""What is open in the end, as the app calls it."""
 BACK, DONE, START = Move("back"), Move("done"), Move("tap", "Start", "button")
 
 
@@ -43,16 +45,24 @@ class Oracle:
     untouched: dict[str, Any]
     """What the app holds before anything was done."""
     opened: bool = False
-    """Whether the file's page was seen."""
+    """Whether what was to be looked at was seen."""
 
     def see(self, facts: Facts) -> None:
         """Note where the agent has come."""
-        self.opened = self.opened or facts.path == self._page
+        self.opened = self.opened or (self._seen is not None and facts.path == self._seen)
 
     def succeeded(self, facts: Facts) -> bool:
         """Tell whether the episode may end here: what was asked for is done, and nothing else."""
-        there = not self.goal.look or (self.opened and facts.path == "/" and facts.overlay is None)
-        return there and facts.result == self.goal.result(self.untouched)
+        return self._there(facts) and facts.result == self.goal.result(self.untouched)
+
+    def _there(self, facts: Facts) -> bool:
+        if self.goal.verb == "star":
+            return True
+        if self.goal.verb == "visit":
+            return facts.path == self._seen
+        if self._seen is not None:
+            return self.opened and facts.overlay is None and facts.path == self._from
+        return facts.path == self._page and facts.overlay == OVERLAYS[self.goal.verb]
 
     def next(self, facts: Facts) -> Move:
         """Return the right move."""
@@ -60,13 +70,15 @@ class Oracle:
             return DONE
         if facts.path == "/welcome":
             return START
-        if facts.overlay is None and not (self.goal.look and self.opened):
+        if facts.overlay is None and not self.opened:
             if facts.path == "/":
-                return Move("tap", TITLES[self.goal.folder], "button")
+                return self._first
+            if self._place:
+                return BACK
             if facts.path == self._folder:
                 return Move("tap", self.goal.entry, "listitem")
             if facts.path == self._page:
-                return Move("tap", "Add star", "button")
+                return Move("tap", self._button, "button")
         return BACK
 
     def distance(self, facts: Facts) -> int:
@@ -74,10 +86,8 @@ class Oracle:
         if self.succeeded(facts):
             return 1
         over = facts.overlay is not None
-        if self.goal.look:
-            if self.opened:
-                return over + (3 if facts.path == self._page else 2)
-            return over + {"/": 5, self._folder: 4}.get(facts.path, 6)
+        if self._place:
+            return over + {self._place: 2, "/": 2 + (self.goal.verb == "peek")}.get(facts.path, 4)
         if facts.path == self._page:
             return over + 2
         if facts.path == self._folder:
@@ -88,10 +98,11 @@ class Oracle:
 
     def slips(self, facts: Facts) -> list[Slip]:
         """Return the wrong turns that can be planted on this screen, none of which changes anything."""
-        if facts.overlay or self.goal.look or self.succeeded(facts):
+        if facts.overlay or self._seen is not None or self.succeeded(facts):
             return []
         if facts.path == "/":
-            return [Slip("wrong_folder", Move("tap", TITLES[f], "button")) for f in LEARNED if f != self.goal.folder]
+            folders = [Slip("wrong_folder", self._to(TITLES[f])) for f in LEARNED if f != self.goal.folder]
+            return [*folders, *(Slip("wrong_place", self._to(name)) for name in OTHER_PLACES)]
         back = Slip("back", BACK)
         if facts.path == self._folder:
             others = [Goal(file).entry for file in FOLDERS[self.goal.folder] if file != self.goal.file]
@@ -108,3 +119,31 @@ class Oracle:
     @property
     def _page(self) -> str:
         return f"/file/{self.goal.id}"
+
+    @property
+    def _place(self) -> str | None:
+        """Return the page that a goal about a place is about."""
+        return PLACES[self.goal.file][0] if self.goal.file in PLACES else None
+
+    @property
+    def _seen(self) -> str | None:
+        """Return the page that is only to be seen, if any is."""
+        return self._page if self.goal.verb == "look" else self._place
+
+    @property
+    def _from(self) -> str:
+        """Return the page that one comes back to from there."""
+        return "/" if self._place else self._folder
+
+    @property
+    def _first(self) -> Move:
+        return self._to(self.goal.file if self._place else TITLES[self.goal.folder])
+
+    @staticmethod
+    def _to(place: str) -> Move:
+        return Move("tap", place, PLACES[place][1])
+
+    @property
+    def _button(self) -> str:
+        names = {"star": "Add star", "share": "Share", "options": f"More options for {self.goal.entry}"}
+        return names[self.goal.verb]

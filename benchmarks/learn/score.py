@@ -8,7 +8,7 @@ from train.metrics import wilson
 
 from .live import Episode
 
-KINDS = ("wrong_folder", "wrong_file", "back", "dead_tap")
+KINDS = ("wrong_place", "wrong_folder", "wrong_file", "back", "dead_tap")
 
 
 def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -67,11 +67,12 @@ def main_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 def calm_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Return the same goals and layouts without a planted turn."""
-    lines = ["| trained on | success, % | by seed |", "|---|---|---|"]
+    lines = ["| trained on | success, % | by seed | went back where nothing was wrong, % |", "|---|---|---|---|"]
     for title, seeds in results.items():
         total = pooled(seeds)
         by_seed = " / ".join(f"{100 * each['success'] / each['episodes']:.0f}" for each in seeds)
-        lines.append(f"| {title} | {share(total['success'], total['episodes'])} | {by_seed} |")
+        back = share(total["went back"], total["on path"])
+        lines.append(f"| {title} | {share(total['success'], total['episodes'])} | {by_seed} | {back} |")
     return "\n".join(lines)
 
 
@@ -85,4 +86,17 @@ def kinds_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         total = pooled(seeds)
         cells = [f"{total['recovered'].get(kind, 0)} of {total['planted'].get(kind, 0)}" for kind in KINDS]
         lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def times_table(times: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what the steps took, those of one kind together."""
+    kinds: dict[str, list[float]] = {}
+    for name, taken in times.items():
+        kinds.setdefault(name.split("-")[0], []).append(taken["cpu"])
+    lines = ["| step | times | each | all |", "|---|---|---|---|"]
+    for kind, all_of_it in sorted(kinds.items(), key=lambda item: -sum(item[1])):
+        low, high = min(all_of_it), max(all_of_it)
+        each = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+        lines.append(f"| {kind} | {len(all_of_it)} | {each} | {sum(all_of_it):.0f} |")
     return "\n".join(lines)

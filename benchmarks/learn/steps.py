@@ -6,24 +6,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .arms import runs as all_runs
-from .goals import GOALS, HELD_OUT_LAYOUTS, curriculum
+from .goals import SPLITS, Split
 
 SLIP = 0.35
 """Probability of a planted turn at each decision where one can be planted."""
-TIMES = 2
+TIMES = 3
 """Episodes of each goal in each held-out layout, with wrong turns planted at other places."""
 TABS = 16
 
 
-def record(out: str, part: str, parts: str, chromium: str) -> None:
+def record(split: str, out: str, part: str, parts: str, chromium: str) -> None:
     """Record every `parts`-th way, from `part` on; a mark says that it is whole."""
     from sample_data.driver import chromium as started
 
     from .record import record_all
 
     with started(chromium) as browser:
-        record_all(browser, curriculum()[int(part) :: int(parts)], Path(out))
+        record_all(browser, SPLITS[split].curriculum()[int(part) :: int(parts)], Path(out))
     (Path(out).parent / f"recorded-{part}").touch()
 
 
@@ -41,27 +40,22 @@ def merge(base: str, run: str, dataset: str, out: str) -> None:
     merged(Path(base), Path(run), Path(dataset), Path(out))
 
 
-def act(base: str, runs: str, dataset: str, results: str, seeds: str, part: str, parts: str, chromium: str) -> None:
-    """Let every `parts`-th trained model act on the held-out goals in the held-out layouts, from `part` on."""
+def act(split: str, base: str, run: str, dataset: str, result: str, chromium: str) -> None:
+    """Let a trained model act on the held-out goals in the held-out layouts, and write what was counted."""
     import torch
 
     torch.set_num_threads(1)
-    for arm, seed in all_runs(int(seeds))[int(part) :: int(parts)]:
-        result = Path(results) / f"{arm.name}-{seed}.json"
-        if not result.exists():
-            found = asyncio.run(_acted(Path(base), Path(runs) / f"{arm.name}-{seed}", Path(dataset), chromium))
-            result.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-            print(f"learn: acted {result.stem}", flush=True)
-    (Path(results).parent / f"acted-{seeds}-{part}-of-{parts}").touch()
+    found = asyncio.run(_acted(SPLITS[split], Path(base), Path(run), Path(dataset), chromium))
+    Path(result).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-async def _acted(base: Path, run: Path, dataset: Path, chromium: str) -> dict[str, object]:
+async def _acted(split: Split, base: Path, run: Path, dataset: Path, chromium: str) -> dict[str, object]:
     from .agent import Agent
     from .live import Task, play, tabs
     from .score import summary
 
     agent = Agent(base, run, dataset)
-    places = [(layout, goal) for goal in GOALS for layout in HELD_OUT_LAYOUTS]
+    places = [(layout, goal) for goal in split.held_out for layout in split.held_out_layouts]
     stormy = [Task(*place, SLIP, number) for place in places for number in range(TIMES)]
     calm = [Task(*place, 0.0, TIMES) for place in places]
     async with tabs(chromium, TABS) as pages:

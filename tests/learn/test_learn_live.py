@@ -15,14 +15,15 @@ if CHROMIUM is None or importlib.util.find_spec("playwright") is None:
     pytest.skip("acting needs Chromium and Playwright", allow_module_level=True)
 
 from benchmarks.learn.agent import prompt  # noqa: E402
-from benchmarks.learn.goals import GOALS, HELD_OUT_LAYOUTS, LOOKS, Goal  # noqa: E402
+from benchmarks.learn.goals import LOOKS, SPLITS, Goal  # noqa: E402
 from benchmarks.learn.live import Episode, Policy, Tab, Task, play, tabs  # noqa: E402
 from benchmarks.learn.record import record_all  # noqa: E402
 from benchmarks.learn.score import KINDS  # noqa: E402
 from pipeline.actions import Action, Button, Terminate  # noqa: E402
 from sample_data.driver import chromium  # noqa: E402
 
-ACTED = (*GOALS[:4], LOOKS[-1])
+SPLIT = SPLITS["measured"]
+ACTED = (*SPLIT.held_out[:4], LOOKS[0], LOOKS[-5], LOOKS[-1])
 
 
 class Perfect:
@@ -75,7 +76,7 @@ def acted(tasks: Sequence[Task], *policies: Policy) -> list[list[Episode]]:
 @pytest.fixture(scope="module")
 def calm() -> list[list[Episode]]:
     """Episodes without a planted turn, of each agent."""
-    tasks = [Task(HELD_OUT_LAYOUTS[n % 2], goal, 0.0, 0) for n, goal in enumerate(ACTED)]
+    tasks = [Task(SPLIT.held_out_layouts[n % 2], goal, 0.0, 0) for n, goal in enumerate(ACTED)]
     return acted(tasks, Perfect(), Timid(), Hasty(), Mute())
 
 
@@ -83,14 +84,14 @@ def calm() -> list[list[Episode]]:
 def stormy(calm: list[list[Episode]]) -> list[list[Episode]]:
     """The same goals and layouts with planted turns."""
     plans = {(e.task.layout, e.task.goal): [turn.actions[0] for turn in e.turns] for e in calm[0]}
-    tasks = [Task(e.task.layout, e.task.goal, 0.4, n) for e in calm[0] if not e.task.goal.look for n in range(3)]
+    tasks = [Task(e.task.layout, e.task.goal, 0.4, n) for e in calm[0] if e.task.goal not in LOOKS for n in range(6)]
     return acted(tasks, Perfect(), Blind(plans))
 
 
 def test_who_knows_everything_succeeds(calm: list[list[Episode]], stormy: list[list[Episode]]) -> None:
     for episode in (*calm[0], *stormy[0]):
         assert episode.success, episode.task
-        assert episode.went_back_on_path == 2 * episode.task.goal.look  # looking is leaving again, twice
+        assert episode.went_back_on_path == (episode.task.goal.verb in {"look", "peek"})  # looking is leaving again
         assert all(slip.recovered for slip in episode.planted)
     assert {slip.kind for e in stormy[0] for slip in e.planted} == set(KINDS)
     assert not any(e.planted for e in calm[0])
@@ -123,7 +124,7 @@ def test_saying_it_is_done_is_not_enough(calm: list[list[Episode]]) -> None:
 
 def test_the_agent_is_asked_as_it_was_trained(tmp_path: Path) -> None:
     """The conversation of a live decision is that of the sample, up to the answer, with the same screenshots."""
-    goal = Goal("Kappa", look=True)
+    goal = Goal("Kappa", "look")
     with chromium(str(CHROMIUM)) as browser:
         record_all(browser, [("dark", goal), ("", Goal("Delta"))], tmp_path / "t")
     dataset = build.sliced(
@@ -131,10 +132,10 @@ def test_the_agent_is_asked_as_it_was_trained(tmp_path: Path) -> None:
         max_pixels=65536, val_fraction=0.5,
     )  # fmt: skip
     samples = sorted((s for s in dataset.samples() if s.goal == goal.text), key=lambda sample: sample.step_index)
-    assert len(samples) == 5
-    screens = [(tmp_path / "t" / f"dark-{goal.name}" / f"{n}.png").read_bytes() for n in range(6)]
+    assert len(samples) == 4
+    screens = [(tmp_path / "t" / f"dark-{goal.name}" / f"{n}.png").read_bytes() for n in range(5)]
     (episode,) = acted([Task("dark", goal, 0.0, 0)], Perfect())[0]
-    assert [len(png) for png in episode.pictures[:6]] == [len(png) for png in screens]
+    assert [len(png) for png in episode.pictures[:5]] == [len(png) for png in screens]
     for sample in samples:
         n = sample.step_index
         messages, shown = prompt(dataset.manifest, goal.text, episode.turns[:n])

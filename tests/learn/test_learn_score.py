@@ -1,6 +1,7 @@
 """The experiment's own arithmetic: what is held out, what the arms train, what an interval is."""
 
 import math
+import re
 from pathlib import Path
 
 import build
@@ -8,23 +9,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.learn import score
+from benchmarks.learn import figure, score
 from benchmarks.learn.arms import ARMS, unmask
-from benchmarks.learn.goals import GOALS, HELD_OUT_LAYOUTS, LAYOUTS, LOOKS, TRAIN_LAYOUTS, VALIDATION, Goal, curriculum
+from benchmarks.learn.goals import GOALS, LAYOUTS, LOOKS, SPLITS, VALIDATION, Goal, Split
 from pipeline.dataset import Dataset
 
 
-def test_what_is_acted_on_was_never_recorded() -> None:
-    """No layout of the evaluation is in the recordings, its parts are; every goal acted on is, and is told apart."""
-    recorded = curriculum()
-    assert not {layout for layout, _ in recorded} & set(HELD_OUT_LAYOUTS)
-    assert {p for layout in HELD_OUT_LAYOUTS for p in layout.split(",")} <= {
-        p for layout in TRAIN_LAYOUTS for p in layout.split(",")
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+def test_what_is_acted_on_was_never_recorded(split: Split) -> None:
+    """Neither the goal nor the layout of an episode is in the recordings; the parts of both are."""
+    recorded = split.curriculum()
+    layouts, goals = {layout for layout, _ in recorded}, {goal for _, goal in recorded}
+    assert not layouts & set(split.held_out_layouts)
+    assert not goals & set(split.held_out)
+    assert set(LAYOUTS) == {*layouts, *split.held_out_layouts}
+    assert {*goals, *split.held_out} == {*GOALS, *LOOKS, Goal(VALIDATION)}
+    assert {p for layout in split.held_out_layouts for p in layout.split(",")} <= {
+        p for layout in layouts for p in layout.split(",")
     }
-    assert set(LAYOUTS) == {*TRAIN_LAYOUTS, *HELD_OUT_LAYOUTS}
-    goals = {goal for _, goal in recorded}
-    assert goals - {*GOALS, *LOOKS} == {Goal(VALIDATION)}
+    for goal in split.held_out:
+        assert {other.verb for other in goals if other.file == goal.file} >= {"look"}
+        assert sum(other.file == goal.file for other in goals) >= 3
+        assert sum(other.verb == goal.verb for other in goals) >= 4
     assert len({goal.text for goal in goals}) == len({goal.name for goal in goals}) == len(goals)
+
+
+def test_settings_are_chosen_on_other_goals_and_layouts_than_are_measured() -> None:
+    measured, chosen = SPLITS["measured"], SPLITS["chosen"]
+    assert not set(measured.held_out) & set(chosen.held_out)
+    assert not set(measured.held_out_layouts) & set(chosen.held_out_layouts)
 
 
 @given(st.integers(1, 400).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
@@ -53,6 +66,21 @@ def test_seeds_are_pooled_and_shown() -> None:
     assert "| an arm | 50 (30–70) | 40 / 60 | 43 (16–75) | 10 (5–20) |" in table
     assert "1 of 3" in score.kinds_table({"an arm": seeds})
     assert "2 of 4" in score.kinds_table({"an arm": seeds})
+    assert "| an arm | 50 (30–70) | 40 / 60 | 10 (5–20) |" in score.calm_table({"an arm": seeds})
+
+
+def test_the_figure_is_whole_and_shows_every_seed() -> None:
+    seeds = [result(4, {"back": 2}, {"back": 1}), result(10, {}, {})]
+    drawn = figure.draw({"an arm": seeds, "none planted": [result(0, {}, {})]})
+    small = re.findall(r'<circle cx="([\d.]+)" cy="[\d.]+" r="2"', drawn)
+    shares = [round((float(x) - figure.LEFT) / (figure.WIDTH - figure.LEFT - figure.RIGHT), 2) for x in small]
+    assert shares == [0.4, 1.0, 0.5, 0.0]  # success of both seeds, the one with a planted turn, then the other arm
+    assert drawn.count('r="5"') == 2 + 3  # the key, and a share each but for turns of which none was planted
+
+
+def test_steps_of_one_kind_are_summed() -> None:
+    times = {"train-clean-0": {"cpu": 60.0}, "train-ec10-1": {"cpu": 71.0}, "merge": {"cpu": 5.0}}
+    assert score.times_table(times).splitlines()[2:] == ["| train | 2 | 60 to 71 | 131 |", "| merge | 1 | 5 | 5 |"]
 
 
 def test_only_wrong_turns_are_unmasked(tmp_path: Path) -> None:

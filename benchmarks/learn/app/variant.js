@@ -18,13 +18,22 @@ function welcomePage() {
   return `<div class="welcome">${icon("folder", true)}<h1>${T().drive}</h1><button class="filled-button" data-act="go" data-arg="/">Start</button></div>`;
 }
 
-/** A file's page; at this size its name cannot be read, so a longer text is a later file. */
+/** A page in its folder's colour: at this size a name can hardly be read. */
+const coloured = (folder, html) => `<div class="coloured in-${folder}">${html}</div>`;
+
+/** A file's page; a later file has a longer text on dark paper. */
 function longerPage(id) {
+  const { folder, art } = fileOf(id);
   const line = "<i></i>";
-  return filePage(id).replace(line.repeat(7), line.repeat(1 + 2 * fileOf(id).art));
+  const html = filePage(id).replace(line.repeat(7), line.repeat(1 + 3 * art));
+  return coloured(folder, art ? html.replace('class="preview', 'class="later preview') : html);
 }
 
-App.pages.unshift([/^\/welcome$/, welcomePage], [/^\/file\/(.+)$/, longerPage]);
+App.pages.unshift(
+  [/^\/welcome$/, welcomePage],
+  [/^\/folder\/(.+)$/, (id) => coloured(id, folderPage(id))],
+  [/^\/file\/(.+)$/, longerPage],
+);
 
 /** Everything that an agent can change, to be compared with what was asked for. */
 App.result = () => ({
