@@ -33,7 +33,7 @@ SLICE = (
     *("--val-fraction", 0.02, "--split-by", "trajectory", "--seed", SPLIT_SEED),
     *("--system-prompt", HERE / "system.txt", "--user-prompt", HERE / "user.txt"),
 )
-BASE_STEPS, ARM_STEPS = 300, 300
+BASE_STEPS, ARM_STEPS = 300, 200
 
 
 class Work:
@@ -82,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser"))
     parser.add_argument("--choosing", action="store_true", help="with the goals and layouts that settings are tried on")
+    parser.add_argument("--report", action="store_true", help="only tell of the seeds that every arm is done with")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/learning.md")
     given = parser.parse_args(arguments)
     if given.chromium is None:
@@ -92,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = Work(given.work / split, given.chromium, split)
     for name in ("logs", "times", "results", "runs"):
         work.path(name).mkdir(parents=True, exist_ok=True)
-    prepare(work)
-    with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(lambda pair: train_and_act(work, *pair), runs(given.seeds)))
+    if not given.report:
+        prepare(work)
+        train_and_act_all(work, given.seeds, given.jobs)
     report(work, given.seeds, write=given.write)
 
 
@@ -132,6 +133,12 @@ def prepare(work: Work) -> None:
     work.run("merge", base / "config.json", "benchmarks.learn.steps", "merge", fresh, run, clean, base)
 
 
+def train_and_act_all(work: Work, seeds: int, jobs: int) -> None:
+    """Train and try every arm with every seed, so many at a time."""
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda pair: train_and_act(work, *pair), runs(seeds)))
+
+
 def train_and_act(work: Work, arm: Arm, seed: int) -> None:
     """Train an arm with a seed, and let the trained model act."""
     name = f"{arm.name}-{seed}"
@@ -148,9 +155,12 @@ def _train(dataset: Path, run: Path, model: Path, config: Path, steps: int, seed
 
 
 def report(work: Work, seeds: int, *, write: bool) -> None:
-    """Print the tables, and write them and the figure beside the page."""
+    """Print the tables of the seeds that every arm is done with, and write them and the figure beside the page."""
+    whole = [n for n in range(seeds) if all(work.path("results", f"{arm.name}-{n}.json").exists() for arm in ARMS)]
+    if not whole:
+        raise SystemExit(f"no seed is done in every arm in {work.folder}")
     found = {
-        arm.title: [json.loads(work.path("results", f"{arm.name}-{seed}.json").read_text()) for seed in range(seeds)]
+        arm.title: [json.loads(work.path("results", f"{arm.name}-{seed}.json").read_text()) for seed in whole]
         for arm in ARMS
     }
     stormy = {title: [each["planted"] for each in results] for title, results in found.items()}
@@ -159,7 +169,7 @@ def report(work: Work, seeds: int, *, write: bool) -> None:
     minutes = sum(step["cpu"] for step in times.values()) / 60
     text = "\n\n".join(
         (
-            f"Trainings of each arm: {seeds}. All steps, the recordings included: {minutes:.0f} minutes of a core.",
+            f"Trainings of each arm: {len(whole)}. All steps so far: {minutes:.0f} minutes of a core.",
             "With planted wrong turns:",
             score.main_table(stormy),
             "![Success and wrong turns made good, arm by arm](learning.svg)",

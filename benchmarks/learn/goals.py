@@ -69,8 +69,9 @@ class Goal:
 
     def result(self, untouched: dict[str, Any]) -> dict[str, Any]:
         """Return what the app has to end up with, given what it holds where nothing was changed."""
-        starred = {"files": [[self.folder, self.entry, True, False, [], False]]}
-        return {**untouched, **starred} if self.verb == "star" else untouched
+        if self.verb != "star":
+            return untouched
+        return {**untouched, "files": [[self.folder, self.entry, True, False, [], False]]}
 
 
 FILES = tuple(file for files in FOLDERS.values() for file in files if file != VALIDATION)

@@ -84,7 +84,7 @@ def calm() -> list[list[Episode]]:
 def stormy(calm: list[list[Episode]]) -> list[list[Episode]]:
     """The same goals and layouts with planted turns."""
     plans = {(e.task.layout, e.task.goal): [turn.actions[0] for turn in e.turns] for e in calm[0]}
-    tasks = [Task(e.task.layout, e.task.goal, 0.4, n) for e in calm[0] if e.task.goal not in LOOKS for n in range(6)]
+    tasks = [Task(e.task.layout, e.task.goal, 0.4, n) for e in calm[0] if e.task.goal not in LOOKS for n in range(4)]
     return acted(tasks, Perfect(), Blind(plans))
 
 

@@ -1,5 +1,6 @@
 """The experiment's own arithmetic: what is held out, what the arms train, what an interval is."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.learn import figure, score
+from benchmarks.learn.__main__ import main as learn
 from benchmarks.learn.arms import ARMS, unmask
 from benchmarks.learn.goals import GOALS, LAYOUTS, LOOKS, SPLITS, VALIDATION, Goal, Split
 from pipeline.dataset import Dataset
@@ -106,3 +108,19 @@ def test_only_wrong_turns_are_unmasked(tmp_path: Path) -> None:
 def test_arms_are_what_was_asked_for() -> None:
     assert {(arm.percent, arm.masked) for arm in ARMS} == {(0, True), (10, True), (20, True), (30, True), (20, False)}
     assert len({arm.name for arm in ARMS}) == len({arm.title for arm in ARMS}) == len(ARMS)
+
+
+def test_only_seeds_that_every_arm_is_done_with_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "measured" / "results"
+    folder.mkdir(parents=True)
+    counted = json.dumps({"planted": result(4, {"back": 2}, {"back": 1}), "calm": result(9, {}, {})})
+    command = ["--report", "--work", str(tmp_path), "--chromium", "none"]
+    for arm in ARMS:
+        with pytest.raises(SystemExit, match="no seed is done"):
+            learn(command)
+        (folder / f"{arm.name}-0.json").write_text(counted)
+    (folder / f"{ARMS[0].name}-1.json").write_text(counted)
+    learn(command)
+    told = capsys.readouterr().out
+    assert "Trainings of each arm: 1." in told
+    assert all(f"| {arm.title} | 40 (17–69) | 40 |" in told for arm in ARMS)
