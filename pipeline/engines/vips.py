@@ -24,7 +24,7 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 pyvips.operation_block_set("VipsForeignLoadPng", False)
 
 
-STRIP = 64
+STRIP = 32
 """Rows that are made at a time: few enough to stay in the processor's cache, many enough to make little ado."""
 
 
@@ -126,5 +126,9 @@ def _framed(image: "pyvips.Image", size: Size) -> Image.Image:
     """
     region = pyvips.Region.new(image)
     width, height = size
-    strips = [region.fetch(0, top, width, min(STRIP, height - top)) for top in range(0, height, STRIP)]
-    return Image.frombuffer("RGBX", size, b"".join(strips), "raw", "RGBX", 0, 1)
+    row = width * image.bands
+    pixels = bytearray(row * height)
+    for top in range(0, height, STRIP):
+        rows = min(STRIP, height - top)
+        pixels[row * top : row * (top + rows)] = region.fetch(0, top, width, rows)
+    return Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1)
