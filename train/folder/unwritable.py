@@ -7,14 +7,15 @@ from collections.abc import Iterator
 
 from pipeline.exceptions import GdpError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-KINDS = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO)
+KINDS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
+)  # fmt: skip
 
 _NUMBERED = re.compile(r"\(os error (\d+)\)")
 """How safetensors says it."""
 
 _CUT = "inline_container"
-"""The part of torch that writes its files; its error says how far it came, not why."""
+"""The part of torch that writes its files, and reads them; its error says how far it came, not why."""
 
 
 def reason(error: BaseException) -> str | None:
@@ -25,7 +26,8 @@ def reason(error: BaseException) -> str | None:
         number = each.errno if isinstance(each, OSError) else _number(each)
         if number in KINDS:
             return os.strerror(number).lower()
-    cut = any(isinstance(each, RuntimeError) and _CUT in str(each) for each in _chain(error))
+    cut = any(isinstance(each, RuntimeError) and _CUT in str(each) and "Reader" not in str(each)
+              for each in _chain(error))  # fmt: skip
     return "a file was cut short; is the disk full?" if cut else None
 
 
