@@ -99,8 +99,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--form", choices=FORMS, action="append", help="only this form of screenshots")
     options = parser.parse_args()
-    parts = [f"{machine('pillow', 'pyvips-binary', 'pyarrow', 'datasets')}. Whole commands, start-up included; best "
-             f"of {options.rounds} interleaved rounds ({ROUNDS_OF_SLOW} of Pillow and `datasets`)."]  # fmt: skip
+    rounds = f"best of {options.rounds} interleaved rounds ({ROUNDS_OF_SLOW} of Pillow and `datasets`)"
+    libraries = machine("pillow", "pyvips-binary", "kornia-rs", "pyarrow", "datasets")
+    parts = [f"{libraries}. Whole commands, start-up included; {rounds}."]
     for form in FORMS:
         kept = options.work / f"{form}.md"
         if form in (options.form or FORMS):

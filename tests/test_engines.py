@@ -24,6 +24,7 @@ from pipeline.slice import SliceConfig, run
 from pipeline.stage import Running
 
 pytest.importorskip("pyvips")
+pytest.importorskip("kornia_rs")
 
 SAMPLES = Path(__file__).parent.parent / "sample_data" / "trajectories"
 
@@ -173,6 +174,15 @@ def test_what_is_transparent_is_white(kind: str) -> None:
     assert mean < 0.6
 
 
+def wrong_inner_sum(picture: Image.Image) -> bytes:
+    """Return a PNG all of whose chunks are right, and whose compressed stream ends in a wrong checksum."""
+    data = saved(picture, "PNG", compress_level=9)
+    at = data.index(b"IDAT")
+    end = at + 4 + int.from_bytes(data[at - 4 : at])
+    stream = data[at + 4 : end - 4] + bytes(each ^ 0xFF for each in data[end - 4 : end])
+    return data[: at - 4] + chunk(b"IDAT", stream) + data[end + 4 :]
+
+
 def bomb() -> bytes:
     """Return a small file that claims to be a huge picture."""
     header = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0)
@@ -269,6 +279,18 @@ def test_damaged_files_get_the_same_verdict(data: bytes) -> None:
         assert difference(reference, fast)[1] <= (1 if data[:4] == b"\x89PNG" else 0)
     else:
         assert reference == fast
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_second_sum_counts_where_the_file_is_kept(mode: str) -> None:
+    """What is stored as it came must satisfy every reader; what is encoded anew only has to have its pixels."""
+    data = wrong_inner_sum(SCREEN.convert(mode))
+    assert outcome(data, "vips", (320, 640)) == outcome(data, "pillow", (320, 640))
+    assert outcome(data, "pillow", (320, 640))[0] == "image_broken"
+    smaller = prepare(data, 320, 640, Plan(32, 65_536, 131_072, "png", engine="vips"))
+    whole = prepare(saved(SCREEN, "PNG"), 320, 640, Plan(32, 65_536, 131_072, "png", engine="vips"))
+    assert smaller.width < 320
+    assert smaller.sha256 == whole.sha256
 
 
 def test_the_end_of_a_jpeg_is_looked_at() -> None:

@@ -34,7 +34,7 @@ def get(name: str) -> Engine:
     try:
         return ENGINES[name]()
     except (ImportError, OSError) as error:  # OSError: the binding is there, the library is not
-        hint = "pip install 'pyvips[binary]', or --image-engine pillow"
+        hint = "pip install 'pyvips[binary]' kornia-rs, or --image-engine pillow"
         raise ConfigError("--image-engine", f"found no library for {name} ({error}), expected one", hint) from error
 
 
