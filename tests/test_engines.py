@@ -174,6 +174,17 @@ def test_what_is_transparent_is_white(kind: str) -> None:
     assert mean < 0.6
 
 
+def test_an_alpha_channel_that_hides_nothing_is_left_out() -> None:
+    """As phones write their screens; one pixel that shows through is white as always."""
+    solid = SCREEN.convert("RGBA")
+    assert smaller(saved(solid, "PNG")).sha256 == smaller(WHOLE["PNG"]).sha256
+    green = Image.new("RGBA", SCREEN.size, (0, 90, 0, 255))
+    green.putpixel((319, 639), (0, 0, 0, 0))
+    fast, reference = (smaller(saved(green, "PNG"), engine) for engine in ("vips", "pillow"))
+    assert Image.open(io.BytesIO(fast.data)).getpixel((fast.width - 1, fast.height - 1)) > (100, 150, 100)
+    assert difference(fast, reference)[1] <= 6
+
+
 def wrong_inner_sum(picture: Image.Image) -> bytes:
     """Return a PNG all of whose chunks are right, and whose compressed stream ends in a wrong checksum."""
     data = saved(picture, "PNG", compress_level=9)
@@ -181,6 +192,11 @@ def wrong_inner_sum(picture: Image.Image) -> bytes:
     end = at + 4 + int.from_bytes(data[at - 4 : at])
     stream = data[at + 4 : end - 4] + bytes(each ^ 0xFF for each in data[end - 4 : end])
     return data[: at - 4] + chunk(b"IDAT", stream) + data[end + 4 :]
+
+
+def smaller(data: bytes, engine: str = "vips") -> Stored:
+    """Return a picture of 320 x 640 pixels as it is stored where it must become smaller."""
+    return prepare(data, 320, 640, Plan(32, 65_536, 131_072, "png", engine=engine))
 
 
 def bomb() -> bytes:
@@ -287,10 +303,8 @@ def test_a_second_sum_counts_where_the_file_is_kept(mode: str) -> None:
     data = wrong_inner_sum(SCREEN.convert(mode))
     assert outcome(data, "vips", (320, 640)) == outcome(data, "pillow", (320, 640))
     assert outcome(data, "pillow", (320, 640))[0] == "image_broken"
-    smaller = prepare(data, 320, 640, Plan(32, 65_536, 131_072, "png", engine="vips"))
-    whole = prepare(saved(SCREEN, "PNG"), 320, 640, Plan(32, 65_536, 131_072, "png", engine="vips"))
-    assert smaller.width < 320
-    assert smaller.sha256 == whole.sha256
+    assert smaller(data).width < 320
+    assert smaller(data).sha256 == smaller(WHOLE["PNG"]).sha256
 
 
 def test_the_end_of_a_jpeg_is_looked_at() -> None:

@@ -16,6 +16,7 @@ os.environ["VIPS_CONCURRENCY"] = "1"
 os.environ["VIPS_WARNING"] = "0"
 
 import kornia_rs
+import numpy as np
 import pyvips
 from PIL import Image
 
@@ -79,8 +80,8 @@ class PngPicture:
     def _resized(self, size: Size) -> Image.Image:
         """Return the picture at that size, by the rule of Pillow's bicubic."""
         if size != self.size and not _grows(self.size, size):
-            return _framed(_reduced(_opaque(self._decoded()), self.size, size).bandjoin(255), size)
-        whole = _framed(_opaque(self._streamed()).bandjoin(255), self.size)
+            return _framed(_reduced(self._decoded(), self.size, size), size)
+        whole = _framed(_opaque(self._streamed()), self.size)
         return whole if size == self.size else whole.convert("RGB").resize(size, BICUBIC).convert("RGBX")
 
     def _streamed(self) -> "pyvips.Image":
@@ -91,14 +92,16 @@ class PngPicture:
         return image
 
     def _decoded(self) -> "pyvips.Image":
-        """Return it as kornia-rs decodes it, all at once."""
+        """Return it as kornia-rs decodes it, all at once, without what is transparent."""
         width, height = self.size
         mode = "rgba" if self._bands == 4 else "rgb"
         try:
             pixels = kornia_rs.io.decode_image_png_u8(self._data, (height, width), mode)
         except Exception as error:  # it raises nothing more special
             raise _DoubtError from error
-        return pyvips.Image.new_from_memory(pixels.data, width, height, self._bands, "uchar")
+        image = pyvips.Image.new_from_memory(pixels.data, width, height, self._bands, "uchar")
+        solid = self._bands == 4 and np.bitwise_and.reduce(pixels.view("<u4"), axis=None) >> 24 == 255
+        return image if solid else _opaque(image)
 
 
 class _DoubtError(Exception):
@@ -137,11 +140,12 @@ def _reduced(image: "pyvips.Image", now: Size, size: Size) -> "pyvips.Image":
 
 
 def _framed(image: "pyvips.Image", size: Size) -> Image.Image:
-    """Run the pipeline of a picture of four bands, strip by strip in this thread; Pillow uses the memory as it is.
+    """Run a picture's pipeline, strip by strip in this thread, to four bands; Pillow uses the memory as it is.
 
     libvips' own loop has a thread do each strip while this one waits; with one worker on two cores, handing over took
     6 % of the whole. Raises pyvips.Error.
     """
+    image = image if image.bands == 4 else image.bandjoin(255)
     region = pyvips.Region.new(image)
     width, height = size
     row = width * image.bands
