@@ -116,6 +116,7 @@ class _Fit:
         return int(runner.state.global_step)
 
     def _arguments(self) -> Any:
+        processes.agree_on(self._plan.precision)
         arguments = trainer.arguments(
             self._config,
             folder=str(self._out / checkpoints.FOLDER),

@@ -66,11 +66,14 @@ def alone(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("name", ["ddp.yaml", "fsdp.yaml"])
+@pytest.mark.parametrize("name", ["ddp.yaml", "fsdp.yaml", "zero3.yaml"])
 def test_two_are_as_one(small: Path, alone: Path, tmp_path: Path, name: str) -> None:
-    """The same global batch gives the same losses, and one adapter, verified."""
+    """The same global batch gives the same losses, and one adapter, verified; the launcher's precision is not asked."""
+    if name == "zero3.yaml":
+        pytest.importorskip("deepspeed")
     out = tmp_path / "run"
-    assert together(2, small, out, SHARED, STEPS, **recipe(name)) == [0, 0], (tmp_path / "stderr.0").read_text()
+    launched = recipe(name) | {"ACCELERATE_MIXED_PRECISION": "bf16"}
+    assert together(2, small, out, SHARED, STEPS, **launched) == [0, 0], (tmp_path / "stderr.0").read_text()
     one, two = losses(alone), losses(out)
     assert [step for step, _ in one] == [step for step, _ in two]
     assert [loss for _, loss in one] == pytest.approx([loss for _, loss in two], rel=1e-5)
@@ -120,7 +123,7 @@ def test_a_process_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_zero3_is_what_accelerate_reads() -> None:
-    """Its keys arrive as the settings that DeepSpeed is given; training with it is not tried here."""
+    """Its keys arrive as the settings that DeepSpeed is given."""
     from accelerate.commands.config.config_args import load_config_from_file
 
     read = load_config_from_file(str(settings.RECIPES / "accelerate" / "zero3.yaml"))

@@ -46,6 +46,11 @@ def sharding() -> Literal["none", "fsdp", "deepspeed"]:
     return "deepspeed" if _flag("ACCELERATE_USE_DEEPSPEED") else "none"
 
 
+def agree_on(precision: str) -> None:
+    """Tell accelerate the precision of the run: what its launcher was configured with would else win over fp32."""
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
+
+
 def check_gpus(gpus: int) -> None:
     """Raise ConfigError unless each process has one GPU of those that it sees; Trainer would use them all at once."""
     if gpus > 1 and "LOCAL_RANK" not in os.environ:
