@@ -24,7 +24,6 @@ from pipeline.slice import SliceConfig, run
 from pipeline.stage import Running
 
 pytest.importorskip("pyvips")
-pytest.importorskip("kornia_rs")
 
 SAMPLES = Path(__file__).parent.parent / "sample_data" / "trajectories"
 
@@ -300,6 +299,7 @@ def test_damaged_files_get_the_same_verdict(data: bytes) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_a_second_sum_counts_where_the_file_is_kept(mode: str) -> None:
     """What is stored as it came must satisfy every reader; what is encoded anew only has to have its pixels."""
+    pytest.importorskip("kornia_rs")
     data = wrong_inner_sum(SCREEN.convert(mode))
     assert outcome(data, "vips", (320, 640)) == outcome(data, "pillow", (320, 640))
     assert outcome(data, "pillow", (320, 640))[0] == "image_broken"
@@ -363,6 +363,20 @@ def test_without_libvips_pillow_does_the_work() -> None:
     assert engines.choose("auto").name == "pillow"
     with pytest.raises(ConfigError, match=r"--image-engine: found no library for vips[^\n]*\nhint: pip install"):
         engines.choose("vips")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_without_kornia_libvips_decodes(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """The same pixels, and what decided them is named."""
+    pytest.importorskip("kornia_rs")
+    engine, data = engines.get("vips"), saved(SCREEN.convert(mode), "PNG")
+    assert "kornia-rs" in engine.versions()
+    fast = smaller(data)
+    monkeypatch.setattr(sys.modules["pipeline.engines.vips"], "kornia_rs", None)
+    assert "kornia-rs" not in engine.versions()
+    assert smaller(data).sha256 == fast.sha256
+    with pytest.raises(ImageProblem):  # libvips and Pillow look at the second sum
+        smaller(wrong_inner_sum(SCREEN.convert(mode)))
 
 
 def test_an_unknown_engine_is_refused() -> None:

@@ -15,10 +15,14 @@ import os
 os.environ["VIPS_CONCURRENCY"] = "1"
 os.environ["VIPS_WARNING"] = "0"
 
-import kornia_rs
 import numpy as np
 import pyvips
 from PIL import Image
+
+try:
+    import kornia_rs
+except ImportError:  # no wheel for this system: libvips decodes every PNG, at the same pixels
+    kornia_rs = None  # type: ignore[assignment]  # a module, or none
 
 from .engine import Header, ImageFormat, Picture, Size
 from .pillow import PillowEngine, PillowPicture, memory
@@ -80,19 +84,20 @@ class PngPicture:
     def _resized(self, size: Size) -> Image.Image:
         """Return the picture at that size, by the rule of Pillow's bicubic."""
         if size != self.size and not _grows(self.size, size):
-            return _framed(_reduced(self._decoded(), self.size, size), size)
-        whole = _framed(_opaque(self._streamed()), self.size)
+            image = self._streamed() if kornia_rs is None else self._decoded()
+            return _framed(_reduced(image, self.size, size), size)
+        whole = _framed(self._streamed(), self.size)
         return whole if size == self.size else whole.convert("RGB").resize(size, BICUBIC).convert("RGBX")
 
     def _streamed(self) -> "pyvips.Image":
-        """Return it as libvips decodes it, while it is used."""
+        """Return it as libvips decodes it, while it is used, on white."""
         image = pyvips.Image.pngload_buffer(self._data, access="sequential", fail_on="warning")
         if (image.width, image.height, image.bands, image.format) != (*self.size, self._bands, "uchar"):
             raise _DoubtError
-        return image
+        return _opaque(image)
 
     def _decoded(self) -> "pyvips.Image":
-        """Return it as kornia-rs decodes it, all at once, without what is transparent."""
+        """Return it as kornia-rs decodes it, all at once, on white."""
         width, height = self.size
         mode = "rgba" if self._bands == 4 else "rgb"
         try:
@@ -116,7 +121,8 @@ class VipsEngine:
     def versions(self) -> dict[str, str]:
         """Return the versions of its decoders, and of Pillow, which encodes and takes what they are not given."""
         libvips = ".".join(str(pyvips.version(part)) for part in range(3))
-        return {"libvips": libvips, "kornia-rs": kornia_rs.__version__, **PillowEngine().versions()}
+        rust = {} if kornia_rs is None else {"kornia-rs": kornia_rs.__version__}
+        return {"libvips": libvips, **rust, **PillowEngine().versions()}
 
     def open(self, data: bytes, header: Header) -> Picture:
         """Return the picture, not decoded yet; raises UnreadableError."""
