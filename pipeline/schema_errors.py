@@ -53,13 +53,16 @@ def _place(error: "ValidationError") -> tuple[list[tuple[bool, str | int]], bool
 
 
 def _leaves(error: "ValidationError") -> "Iterator[ValidationError]":
-    """Yield the errors that say something: of `X or null` only what is wrong with X."""
+    """Yield the errors that say something: of `X or null` only what is wrong with X, of `X or Y` of the one meant."""
     if error.validator != "anyOf" or not error.context:
         yield error
         return
-    for branch in error.context:
-        if branch.validator == "type" and branch.validator_value == "null":
-            continue
+    branches = [each for each in error.context if not (each.validator == "type" and each.validator_value == "null")]
+    meant = [each for each in branches if not (each.validator == "type" and not each.relative_path)]
+    if not meant and len(branches) > 1:
+        yield error  # of neither type
+        return
+    for branch in meant or branches:
         yield from _leaves(branch)
 
 
@@ -95,6 +98,11 @@ def _message(error: "ValidationError") -> str:
             return f"found {_show(found)}, expected {words[str(error.validator)]} {rule}{share}"
         case "minLength":
             return f"found {_show(found)}, expected at least {rule} character"
+        case "anyOf":
+            types = dict.fromkeys(str(branch.validator_value) for branch in error.context or ())
+            return f"found {_show(found)}, expected {' or '.join(types)}"
+        case "uniqueItems":
+            return f"found {_show(found)}, expected each once"
         case "type":
             return f"found {_show(found)}, expected {rule if isinstance(rule, str) else ' or '.join(rule)}"
         case _:

@@ -13,8 +13,9 @@ from .encoding.data import Encoder, Item, select
 from .encoding.lesson import Lesson
 from .encoding.source import Source
 from .encoding.template import Template
+from .encoding.tokens import ChatML
 from .folder import processes
-from .models import model, tiny
+from .models import features, model, tiny
 from .models.lora import Targets
 from .run import RunOptions
 from .watching.progress import Progress
@@ -64,6 +65,8 @@ def make_plan(
     if config.sft.images == "placeholder":
         _check_blind(targets)
         progress.say(f"train: {BLIND}")
+    if config.sft.cache_vision != "none":
+        _check_kept(config.sft.cache_vision, targets, encoder)
     for line in describe.chosen(targets):
         progress.say(f"train: {line}")
     return Plan(base, encoder, chosen["train"], chosen["val"], refused, targets, precision)
@@ -77,6 +80,14 @@ def _check_blind(targets: Targets) -> None:
     if not targets.frozen_vision:
         message = "found placeholder, but vision tower or projector learn and would be shown nothing, expected real"
         raise ConfigError("training.sft.images", message, "or target_modules: llm, without modules_to_save")
+
+
+def _check_kept(kind: str, targets: Targets, encoder: Encoder) -> None:
+    """Raise ConfigError where features of screenshots cannot be kept: known before a weight is read."""
+    if not targets.frozen_vision:
+        raise features.unkeepable(kind, features.LEARNS)
+    if not isinstance(encoder.frame, ChatML):
+        raise features.unkeepable(kind, features.QWEN_ONLY)
 
 
 def _check_pictures(dataset: Source, chosen: dict[str, list[Item]]) -> None:

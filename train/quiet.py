@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 TALKATIVE = ("bitsandbytes", "transformers", "peft", "accelerate", "huggingface_hub", "matplotlib", "torch")
 
+DEEPSPEED = "DeepSpeed"
+"""Its logger, which sets its own level when accelerate imports it, and writes to stdout, where our one line stands."""
+
 
 @contextmanager
 def quietly(*, verbose: bool = False) -> Iterator[None]:
@@ -15,6 +18,8 @@ def quietly(*, verbose: bool = False) -> Iterator[None]:
     level = logging.WARNING if verbose else logging.ERROR
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(level)
+    deepspeed = logging.getLogger(DEEPSPEED)
+    deepspeed.addFilter(loud := lambda record: record.levelno >= level)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # or it warns once a worker process is forked
     with warnings.catch_warnings():
         if not verbose:
@@ -26,4 +31,7 @@ def quietly(*, verbose: bool = False) -> Iterator[None]:
 
         transformers_logging.set_verbosity(level)
         transformers_logging.disable_progress_bar()
-        yield
+        try:
+            yield
+        finally:
+            deepspeed.removeFilter(loud)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.apart import keep_apart
 from pipeline.dataset import Dataset
-from pipeline.exceptions import InputError, MissingExtraError
+from pipeline.exceptions import ConfigError, InputError, MissingExtraError
 from pipeline.place import Place, Where
 
 from .config import INSTALL_HINT, TrainConfig
@@ -78,10 +78,15 @@ def _ready(dataset_path: Where, config: TrainConfig, options: RunOptions) -> Dat
 
 
 def require(model: str | None) -> None:
-    """Raise MissingExtraError if the light install is all there is, InputError for a model folder that is not there."""
+    """Raise MissingExtraError if the light install is all there is, InputError for a model folder that is not there.
+
+    A name of no letter is a ConfigError.
+    """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError("gdp train", f"{', '.join(missing)} not installed", INSTALL_HINT)
+    if model is not None and not model.strip():
+        raise ConfigError("model", f"found {model!r}, expected a model folder or a hub id such as owner/name")
     if model and not Path(model).exists() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise InputError(model, "found nothing there, expected a model folder or a hub id such as owner/name")
 

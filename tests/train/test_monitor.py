@@ -117,9 +117,32 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, exists: bool) -> None:
 
 def test_garbage_in_the_log_is_passed_over(tmp_path: Path) -> None:
     """Lines that are no measurements say nothing and break nothing."""
-    run = write(tmp_path / "run", [BEGIN, train_line(5, 3.0)], '7\n"x"\n{"step": "a"}\n\xff\n[]\n')
+    run = write(tmp_path / "run", [BEGIN, train_line(5, 3.0)], '7\n"x"\n{"step": "a"}\n\xff\n[]\n{"step": 6, "lo')
     assert State.of(run).step == 5
+    done = monitor(str(run))
+    assert done.exit_code == 0
+    assert "log             5 damaged lines passed over" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": 6, "loss": 1, "losses": [NaN]}',
+        '{"step": 6, "eval_loss": Infinity}',
+        '{"step": 6, "losses": [1e308, -1e308]}',
+        '{"step": 6, "loss": 1, "learning_rate": 1e308}\n{"step": 7, "loss": 1, "learning_rate": -1e308}',
+        '{"step": 1e400, "loss": 1}',
+        '{"step": -1, "loss": 1}',
+        '{"step": 99999999999999999999, "loss": 1}',
+        '{"step": 6, "event": "stop", "message": "m", "hint": 3}',
+        '{"step": 6, "event": "begin", "steps": -1, "warmup_steps": 0, "uniform_loss": null}',
+    ],
+)
+def test_numbers_that_no_run_writes_are_passed_over(tmp_path: Path, line: str) -> None:
+    """What cannot be drawn breaks neither the curves nor the page."""
+    run = write(tmp_path / "run", [BEGIN, train_line(5, 3.0)], f"{line}\n")
     assert monitor(str(run)).exit_code == 0
+    assert monitor(str(run), "--html", str(tmp_path / "page.html")).exit_code == 0
 
 
 def test_text_of_the_run_cannot_steer_the_terminal(tmp_path: Path) -> None:
@@ -143,6 +166,18 @@ def test_the_page_is_not_written_into_the_run(tmp_path: Path) -> None:
     done = monitor(str(run), "--html", str(run / "page.html"))
     assert done.exit_code == 2
     assert not (run / "page.html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """A folder in the place of the file, a file in the place of the folder."""
+    run, file = write(tmp_path / "run", [BEGIN]), tmp_path / "file"
+    file.touch()
+    done = monitor(str(run), "--html", str(tmp_path))
+    assert (done.exit_code, done.stdout) == (1, "")
+    hint = f"hint: --html {tmp_path / 'run.html'}"
+    assert done.stderr == f"{tmp_path}: found a folder, expected a file's name\n{hint}\n"
+    done = monitor(str(run), "--html", str(file / "page.html"))
+    assert done.stderr == f"{file / 'page.html'}: cannot write there (a folder above it is a file)\n"
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 3.13), (0, 1e-4), (7306, 8648), (5, 5), (-1, 1), (0.3, 0.31)])

@@ -1,19 +1,22 @@
 """What a hostile or careless user gives the trainer ends in two lines that say what is wrong, never in a traceback."""
 
 import json
+import logging
 import multiprocessing
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.exceptions import ConfigError, OutputError, StageError
+from pipeline.exceptions import ConfigError, InputError, OutputError, StageError
 from train import config as settings
 from train.config import load
 from train.models import model
 from train.outputs import verify
-from train.run import RunOptions, run
+from train.quiet import quietly
+from train.run import RunOptions, dry, run
 from train.watching.watch import GuardStopError
 
 DEMO = load(settings.DEMO)
@@ -133,3 +136,42 @@ def test_any_whole_number_is_a_seed(dataset_folder: Path, tmp_path: Path, seed: 
     """The libraries take 32 bits; what the user said is what `run.json` says."""
     run(dataset_folder, tmp_path / "run", DEMO, RunOptions(max_steps=1, seed=seed, quiet=True))
     assert json.loads((tmp_path / "run" / "run.json").read_text())["seed"] == seed
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("", "hint: it is a run of gdp train; gdp merge"),
+        ("adapter", "hint: it is an adapter; gdp merge"),
+        ("generations", "expected a model folder"),
+    ],
+)
+def test_what_people_take_for_a_model(
+    demo_run: tuple[Path, object], dataset_folder: Path, folder: str, message: str
+) -> None:
+    """To go on from a run is to merge it first; the hint says so."""
+    (place := demo_run[0] / folder).mkdir(exist_ok=True)
+    with pytest.raises(InputError, match=r"found no usable config\.json") as caught:
+        dry(dataset_folder, DEMO, RunOptions(model=str(place)))
+    assert message in str(caught.value)
+
+
+def test_a_model_without_a_name_is_refused(dataset_folder: Path) -> None:
+    """An empty shell variable is neither the built-in model nor a hub id."""
+    with pytest.raises(ConfigError, match="model: found '', expected a model folder or a hub id"):
+        dry(dataset_folder, DEMO, RunOptions(model=""))
+
+
+def test_deepspeed_keeps_off_our_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    """It sets its level when it is imported, in the middle of a run, and writes where only the run's folder stands."""
+    deepspeed = logging.getLogger("DeepSpeed")
+    handler = logging.StreamHandler(sys.stdout)
+    try:
+        with quietly():
+            deepspeed.setLevel(logging.WARNING)
+            deepspeed.addHandler(handler)
+            deepspeed.warning("Setting accelerator to CPU.")
+            deepspeed.error("It failed.")
+        assert capsys.readouterr().out == "It failed.\n"
+    finally:
+        deepspeed.removeHandler(handler)

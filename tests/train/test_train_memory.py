@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from transformers import AutoModelForImageTextToText, Qwen3VLConfig
 
 from pipeline.cli import main
-from pipeline.exceptions import StageError
+from pipeline.exceptions import ConfigError, StageError
 from train import presets
 from train.config import DEMO, LoraConfig, SftConfig, TrainConfig, load
 from train.forecast import dryrun, estimate, exhausted
@@ -251,6 +251,13 @@ def test_steps_are_counted_as_trainer_does(samples: int, size: int, accumulation
     own = trainer.set_initial_training_values(arguments, trainer.get_train_dataloader())
     counted = dryrun.steps(samples, TrainConfig(sft), None)
     assert (counted.epoch, counted.total) == (own[1], own[-1])
+
+
+def test_features_that_change_are_refused_before_the_run(dataset_folder: Path) -> None:
+    """`cache_vision` beside a tower that learns: the dry run says what the run would."""
+    config = TrainConfig(replace(load(DEMO).sft, cache_vision="memory"), LoraConfig(target_modules=("llm+projector",)))
+    with pytest.raises(ConfigError, match="cache_vision: found memory, but layers of the vision tower or of the proj"):
+        dry(dataset_folder, config, RunOptions())
 
 
 def test_the_command_says_it_as_json_too(dataset_folder: Path) -> None:

@@ -102,6 +102,7 @@ def test_a_scope_must_find_what_its_name_promises() -> None:
         ({}, {"modules_to_save": ("deepstack_merger_list",)}, "'deepstack_merger_list' is a ModuleList"),
         ({}, {"modules_to_save": ("rotary_emb",)}, "has no weights, expected a module that can learn"),
         ({}, {"modules_to_save": ("layers.0.mlp",)}, "which has LoRA as well, expected one or the other"),
+        ({}, {"r": 9_000_000}, "training.lora.r: found 9000000, expected at most 64: no adapted matrix"),
         ({"use_4bit": True}, {"modules_to_save": ("layers.0.input_layernorm",)}, "whose weights are quantised"),
     ],
 )  # fmt: skip

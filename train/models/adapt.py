@@ -32,6 +32,7 @@ def targets(skeleton: Any, config: TrainConfig) -> Targets:
     _check_quantized(saved, config.sft)
     chosen = Targets(found.pattern, found.matches, saved)
     _check_rates(chosen, config)
+    _check_rank(skeleton, chosen, config.lora.r)
     return chosen
 
 
@@ -73,6 +74,15 @@ def _check_rates(chosen: Targets, config: TrainConfig) -> None:
     if "sft.learning_rate" in config.given and own.issuperset(chosen.parts):
         message = f"found {sft.learning_rate:g}, but all that learns has a rate of its own, so it would have no effect"
         raise ConfigError("training.sft.learning_rate", message, f"leave it out, or {min(own)}_learning_rate")
+
+
+def _check_rank(skeleton: Any, chosen: Targets, rank: int) -> None:
+    """Raise ConfigError for a rank that no matrix can have: the most is its shorter side."""
+    layers = [skeleton.get_submodule(name) for name in chosen.modules]
+    most = max(min(layer.in_features, layer.out_features) for layer in layers)
+    if rank > most:
+        message = f"found {rank}, expected at most {most}: no adapted matrix of this model has a higher rank"
+        raise ConfigError("training.lora.r", message, "usual ones are 8 to 64; modules_to_save trains a module whole")
 
 
 def warnings(chosen: Targets) -> Iterator[str]:

@@ -14,8 +14,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from pipeline.exceptions import ConfigError
 from pipeline.place import Place
 from pipeline.seeds import digest
+
+QWEN_ONLY = "only those of Qwen-VL families can be kept"
+LEARNS = "layers of the vision tower or of the projector learn"
+
+
+def unkeepable(kind: str, reason: str) -> ConfigError:
+    """Return the error where features are to be kept that will change, or that a batch cannot do without."""
+    message = f"found {kind}, but {reason}, expected none"
+    return ConfigError("training.sft.cache_vision", message, "leave cache_vision out")
 
 
 class AtHand:

@@ -112,10 +112,20 @@ def config_of(source: str) -> Any:
         local = Path(source).exists()
         reason = _first_line(error)
         if local:
-            raise InputError(source, f"found no usable config.json ({reason}), expected a model folder") from error
+            message = f"found no usable config.json ({reason}), expected a model folder"
+            raise InputError(source, message, _other_folder(Path(source))) from error
         message = f"it is no local folder and could not be fetched from the hub ({reason})"
         hint = "download the model and name its folder, or leave --model out for the built-in demonstration model"
         raise InputError(source, message, hint) from error
+
+
+def _other_folder(folder: Path) -> str | None:
+    """Return what to do with a folder that is a run or an adapter, which people take for a model."""
+    if (folder / "adapter_config.json").is_file():
+        return "it is an adapter; gdp merge RUN -o FOLDER makes a model of a run"
+    if (folder / "adapter" / "adapter_config.json").is_file():
+        return f"it is a run of gdp train; gdp merge {folder} -o FOLDER makes a model of it"
+    return None
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from pipeline.exceptions import ConfigError
 from train.config import SftConfig
 from train.encoding.data import Collator, Examples
 from train.encoding.tokens import ChatML
@@ -42,9 +41,7 @@ def prepare(
     collator = Collator(plan.base.processor, plan.encoder.frame, once=once)
     if sft.cache_vision != "none":
         if tower is None or not once:
-            reason = "only those of Qwen-VL families can be kept" if tower else "layers of the vision tower learn"
-            message = f"found {sft.cache_vision}, but {reason}, expected none"
-            raise ConfigError("training.sft.cache_vision", message, "leave cache_vision out")
+            raise features.unkeepable(sft.cache_vision, features.QWEN_ONLY if tower else features.LEARNS)
         _cache(tower, collator, plan, examples, sft, out, progress)
     return tower, collator
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.apart import keep_apart
+from pipeline.exceptions import OutputError
 from pipeline.place import Place
 from pipeline.terminal import coloured
 
@@ -20,7 +21,7 @@ CLEAR = "\x1b[H\x1b[J"
 def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], None]) -> int:
     """Show the run until it ends, or once; with `html` say last where the page is.
 
-    Returns 1 for a run that failed, else 0; raises InputError for no run.
+    Returns 1 for a run that failed, else 0; raises InputError for no run, OutputError for no place.
     """
     if html:
         keep_apart(Place(str(folder)), Place(str(html)))
@@ -29,8 +30,7 @@ def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], No
         state = State.of(folder)
         going = state.status in ("starting", "running") and not once
         if html:
-            text = page.render(state, refresh=going)
-            Place(str(html.parent)).write(html.name, text.encode(), "monitor")
+            _write(html, page.render(state, refresh=going))
         if not html or sys.stdout.isatty():
             drawn = picture.draw(state, shutil.get_terminal_size().columns, colour=coloured())
             show(drawn if once else CLEAR + drawn)
@@ -42,3 +42,15 @@ def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], No
             time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             return 0
+
+
+def _write(html: Path, text: str) -> None:
+    """Write the page whole; raises OutputError where that is no place for a file."""
+    if html.is_dir():
+        raise OutputError(str(html), "found a folder, expected a file's name", f"--html {html / 'run.html'}")
+    try:
+        Place(str(html.parent)).write(html.name, text.encode(), "monitor")
+    except OSError as error:
+        blocked = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "a folder above it is a file" if blocked else error.strerror
+        raise OutputError(str(html), f"cannot write there ({why})") from error

@@ -12,7 +12,7 @@ from pipeline.schema_errors import findings, json_path
 from train.folder import rundir
 from train.watching.guards import Finding, GuardConfig, replay
 
-from .lines import whole
+from .lines import is_number, whole
 
 Series = list[tuple[int, float]]
 Status = Literal["starting", "running", "finished", "failed", "interrupted"]
@@ -41,6 +41,8 @@ class State:
     lines: list[dict[str, Any]]
     age: float
     """Seconds since the newest line."""
+    damaged: int = 0
+    """Lines of the log that are not what the program writes."""
 
     @classmethod
     def of(cls, folder: Path) -> "State":
@@ -53,11 +55,13 @@ class State:
             raise InputError(str(folder), "found no run there, expected the folder of one", hint)
         held = not result and lock.held(Place(str(folder)), rundir.LOCK)
         try:
-            lines = whole(log.read_bytes())
+            lines, damaged = whole(log.read_bytes())
             age = max(0.0, time.time() - log.stat().st_mtime)
         except FileNotFoundError:
-            lines, age = [], 0.0
-        return cls(folder, _status(bool(result), lines, held), identity, lines, age)
+            lines, damaged, age = [], 0, 0.0
+        except OSError as error:
+            raise InputError(str(log), f"cannot read it ({error.strerror}), expected the log of a run") from error
+        return cls(folder, _status(bool(result), lines, held), identity, lines, age, damaged)
 
     @property
     def begin(self) -> dict[str, Any]:
@@ -77,7 +81,7 @@ class State:
     def series(self, key: str) -> Series:
         """Return (step, value) of each line that holds a number under the key, also within `timing`."""
         found = ((line["step"], line.get(key, line.get("timing", {}).get(key))) for line in self.lines)
-        return [(step, float(value)) for step, value in found if isinstance(value, int | float)]
+        return [(step, float(value)) for step, value in found if is_number(value)]
 
     def each_step(self, key: str) -> Series:
         """Return (step, value) of every optimizer step, from `losses` or `grad_norms`."""
@@ -86,7 +90,7 @@ class State:
             for line in self.lines
             if isinstance(line.get(key), list)
             for place, value in enumerate(line[key])
-            if isinstance(value, int | float)
+            if is_number(value)
         ]
 
     def rates(self) -> list[str]:

@@ -16,6 +16,10 @@ def facts(state: State) -> Iterator[tuple[str, str]]:
     """Yield what there is to say beside the curves, as (name, value)."""
     if model := state.identity.get("model"):
         yield "model", str(model)
+    if state.damaged:
+        yield "log", f"{state.damaged} damaged lines passed over: what they said is missing here"
+    elif state.status == "finished" and not state.lines:
+        yield "log", "there is none, so nothing was watched here"
     evals = state.series("eval_loss")
     if evals:
         best = min(evals, key=lambda point: point[1])

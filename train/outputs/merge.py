@@ -142,7 +142,8 @@ def _stored(out: Path, who: dict[str, Any], *, fresh: bool) -> dict[str, Any] | 
         ours = {key: earlier[key] for key in who}
         report: dict[str, Any] = earlier["report"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = "found other files, expected a new or empty folder"
+        found = "other files" if out.is_dir() else "a file"
+        message = f"found {found}, expected a new or empty folder"
         raise OutputError(str(out), message, "choose another -o") from error
     if fresh:
         _check_foreign(out, earlier)
