@@ -19,7 +19,7 @@ from .actions import Action, Box, Click, Drag, LongPress, Point, Swipe, mapped, 
 from .compose import Setting, TooLong, with_turns
 from .engines.pillow import encode
 from .fingerprint import fingerprint
-from .geometry import smart_resize
+from .geometry import fits
 from .images import decode
 from .layouts import Layout
 from .manifest import Contract
@@ -180,7 +180,7 @@ def _draw(kept: tuple[int, int, int, int], size: tuple[int, int], contract: Cont
         starts.append(seeds.pick(aligned or range(first, last + 1), *draw, "start", axis))
         sides.append(side)
     limits = {"factor": contract.factor, "min_pixels": contract.min_pixels, "max_pixels": contract.max_pixels}
-    if (sides[0], sides[1]) == size or smart_resize(sides[0], sides[1], **limits) != (sides[0], sides[1]):
+    if (sides[0], sides[1]) == size or not fits((sides[0], sides[1]), **limits):
         return None
     return Cut(starts[0], starts[1], sides[0], sides[1], size)
 

@@ -40,6 +40,18 @@ def smart_resize(width: int, height: int, *, factor: int, min_pixels: int, max_p
     return new_width, new_height
 
 
+def fits(size: tuple[int, int], *, factor: int, min_pixels: int, max_pixels: int) -> bool:
+    """Tell whether `smart_resize` leaves a picture as it is.
+
+    >>> fits((8192, 32), factor=32, min_pixels=65536, max_pixels=1280 * 32 * 32)  # as 16384x82 becomes
+    False
+    """
+    try:
+        return smart_resize(*size, factor=factor, min_pixels=min_pixels, max_pixels=max_pixels) == size
+    except ValueError:  # it may be longer than allowed: rounding can do that to one that was as long as allowed
+        return False
+
+
 def model_size(
     width: int, height: int, *, factor: int, min_pixels: int, max_pixels: int, max_dim: int | None = None
 ) -> tuple[int, int]:

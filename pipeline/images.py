@@ -14,9 +14,9 @@ from PIL import Image, UnidentifiedImageError
 
 from . import engines
 from .engines import Header, ImageFormat, Size, UnreadableError
-from .engines.pillow import DECODER_ERRORS, ORIENTATION, PillowEngine, encode, look
+from .engines.pillow import ORIENTATION, PillowEngine, encode, look
 from .fingerprint import Fingerprint, fingerprint
-from .geometry import model_size, smart_resize
+from .geometry import fits, model_size
 from .place import Place
 
 MAX_PIXELS = 40_000_000
@@ -24,6 +24,11 @@ MAX_BYTES = 32 << 20
 
 WEBP_SIDE = 16_383
 """WebP has no longer sides."""
+
+FRAMES = {b"acTL", b"fcTL", b"fdAT"}
+"""Chunks of a PNG that moves, or says so."""
+METADATA = (b"Raw profile type ", b"XML:", b"exif\0", b"xmp\0")
+"""How the texts in a PNG begin that Pillow takes for EXIF data or XMP."""
 
 
 class ImageProblem(Exception):  # noqa: N818 - a finding to be counted, not a failure of the program
@@ -137,7 +142,17 @@ def header(data: bytes) -> Header:
         raise _too_large("a decompression bomb") from error
     except UnidentifiedImageError as error:  # its text holds a memory address, and results must not differ
         raise _broken("no PNG, JPEG or WebP") from error
-    except DECODER_ERRORS as error:
+    except ImageProblem:
+        raise
+    except Exception as error:  # bad bytes make Pillow raise many kinds
+        raise _broken(str(error) or type(error).__name__) from error
+
+
+def is_upright(data: bytes) -> bool:
+    """Tell whether its metadata, before its pixels or after, asks for no turning; raises ImageProblem."""
+    try:
+        return bool(look(data).getexif().get(ORIENTATION, 1) == 1)
+    except Exception as error:  # bad bytes make Pillow raise many kinds
         raise _broken(str(error) or type(error).__name__) from error
 
 
@@ -209,7 +224,7 @@ def final_size(width: int, height: int, plan: Plan) -> Size:
         size = model_size(width, height, **plan.limits, max_dim=plan.max_dim)
     except ValueError as error:
         raise ImageProblem("image_aspect", f"found {error}") from None
-    if smart_resize(*size, **plan.limits) != size or (plan.format == "webp" and max(size) > WEBP_SIDE):
+    if not fits(size, **plan.limits) or (plan.format == "webp" and max(size) > WEBP_SIDE):
         message = f"found {width}x{height}, expected a shape that fits {plan.max_pixels} pixels in one resize"
         raise ImageProblem("image_aspect", message)
     return size
@@ -232,16 +247,19 @@ def _is_plain(picture: Image.Image, form: ImageFormat, data: bytes) -> bool:
 
 
 def _is_plain_png(data: bytes) -> bool:
-    """Tell whether a PNG has 8 bits a channel, and nothing after its pixels that could change what it shows."""
+    """Tell whether a PNG has 8 bits a channel, no frames, and nothing after its pixels that could change its meaning.
+
+    There a reader may stop or go on, so only the time and short texts are let pass: not those that are unpacked, which
+    Pillow may refuse, nor those that it takes for EXIF data or XMP.
+    """
     if data[12:16] != b"IHDR" or data[24] != 8:
         return False
     at, pixels = 8, False
     while (kind := data[at + 4 : at + 8]) != b"IEND":
-        if len(kind) < 4:
-            return False
         pixels = pixels or kind == b"IDAT"
-        metadata = data[at + 8 : at + 11] in {b"Raw", b"XML"}  # EXIF data and XMP, as texts
-        if pixels and (kind not in {b"IDAT", b"tEXt", b"zTXt", b"iTXt", b"tIME"} or (kind != b"IDAT" and metadata)):
+        if len(kind) < 4 or kind in FRAMES or (pixels and kind not in {b"IDAT", b"tEXt", b"tIME"}):
+            return False
+        if pixels and kind == b"tEXt" and data.startswith(METADATA, at + 8):
             return False
         at += 12 + int.from_bytes(data[at : at + 4])
     return True

@@ -98,6 +98,26 @@ def test_orientation(orientation: int) -> None:
     assert both(turned(orientation), (416, 640) if orientation < 5 else (640, 416)) == (0, 0)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_other_exif_data_is_of_no_account(kind: str) -> None:
+    """A picture is turned although its description is a number, which Pillow cannot write again."""
+    tags = struct.pack("<HHHIIHHIf", 2, 0x0112, 3, 1, 6, 0x010E, 11, 1, 1.5) + bytes(4)
+    data = saved(SCREEN, kind, exif=b"Exif\0\0II*\0\10\0\0\0" + tags, **({} if kind == "JPEG" else {"lossless": True}))
+    for engine in ("pillow", "vips"):
+        stored = outcome(data, engine, (640, 320))
+        assert isinstance(stored, Stored), stored
+        assert stored.data != data
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_whatever_becomes_far_smaller(kind: str) -> None:
+    """Libvips makes nothing 500 times smaller; Pillow does."""
+    data = saved(Image.new("RGB", (16_384, 84), (3, 9, 200)), kind)
+    plan = {"factor": 32, "min_pixels": 1_024, "max_pixels": 1 << 20, "max_dim": 32}
+    stored = [prepare(data, 16_384, 84, Plan(**plan, engine=engine)) for engine in ("pillow", "vips")]
+    assert difference(*stored) == (0, 0)
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     """Return a chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -115,6 +135,18 @@ def tail(*chunks: bytes) -> bytes:
     """Return a PNG with more chunks after its pixels."""
     data = build.encoded(build.screen(1, 320, 640))
     return data[:-12] + b"".join(chunks) + data[-12:]
+
+
+def front(data: bytes, *chunks: bytes) -> bytes:
+    """Return a PNG with more chunks before its pixels."""
+    return data[:33] + b"".join(chunks) + data[33:]
+
+
+def frame(width: int, height: int) -> tuple[bytes, bytes]:
+    """Return the chunks by which a PNG says that its pixels are the one frame of a film, of that size."""
+    return chunk(b"acTL", struct.pack(">II", 1, 0)), chunk(
+        b"fcTL", struct.pack(">IIIIIHHBB", 0, width, height, *[0] * 6)
+    )
 
 
 def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
@@ -231,6 +263,16 @@ BAD: dict[str, tuple[bytes, str]] = {
     "half a jpeg": (WHOLE["JPEG"][: len(WHOLE["JPEG"]) // 2], "image_broken"),
     "half a webp": (WHOLE["WEBP"][: len(WHOLE["WEBP"]) // 2], "image_broken"),
     "wrong sum of the header": (wrong_sum(WHOLE["PNG"], b"IHDR"), "image_broken"),
+    "one frame of nothing": (front(WHOLE["PNG"], *frame(0, 0)), "image_broken"),
+    "a text that is a bomb": (tail(chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(3_000_000)))), "image_broken"),
+    "a text packed by nobody knows what": (tail(chunk(b"zTXt", b"a\0\5" + zlib.compress(b"x"))), "image_broken"),
+    "a text that is no EXIF data": (tail(chunk(b"tEXt", b"exif\0no")), "image_broken"),
+    "an empty colour profile": (tail(chunk(b"iCCP", b"")), "image_broken"),
+    "a text for metadata": (front(WHOLE["PNG"], chunk(b"tEXt", b"xmp\0no")), "image_broken"),
+    "a text for transparency": (
+        front(saved(SCREEN.convert("L"), "PNG"), chunk(b"tEXt", b"transparency\0no")),
+        "image_broken",
+    ),
     "another size": (saved(build.screen(1, 300, 600), "PNG"), "image_size"),
     "half a picture of another size": (saved(build.screen(1, 300, 600), "JPEG")[:5_000], "image_broken"),
 }

@@ -94,6 +94,11 @@ def test_a_strip_is_refused() -> None:
     code, message = problem(build.encoded(build.screen(1)), build.WIDTH, build.HEIGHT, tight)
     assert code == "image_aspect"
     assert "70000 pixels" in message
+    flat = build.encoded(Image.new("RGB", (16_384, 82)))  # as thin as allowed, and thinner once rounded
+    assert problem(flat, 16_384, 82) == (
+        "image_aspect",
+        "found 16384x82, expected a shape that fits 1310720 pixels in one resize",
+    )
 
 
 def test_a_turned_transparent_or_moving_picture_is_written_anew() -> None:

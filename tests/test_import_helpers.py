@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from importing import imported, report, trajectories
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from pipeline.actions import Frame
 from pipeline.importers import Album, Refused, SourceFolder, numbered
@@ -119,6 +119,21 @@ def test_a_turned_picture_is_stored_upright(tmp_path: Path) -> None:
     assert (other.width, other.height) == (build.WIDTH, build.HEIGHT)
     assert pictures.pictures[other.path] == plain
     assert pictures.notes == {"screenshot turned upright": 1}
+
+
+def test_a_picture_is_turned_by_what_stands_after_its_pixels(tmp_path: Path) -> None:
+    """As `slice` would turn it; metadata that cannot be read is a refusal."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = build.encoded(build.screen(1).quantize(16), "PNG", exif=exif)
+    at = data.index(b"eXIf") - 4
+    end = at + 12 + int.from_bytes(data[at : at + 4])
+    shot = album(tmp_path).add(data[:at] + data[end:-12] + data[at:end] + data[-12:])
+    assert (shot.width, shot.height) == (build.HEIGHT, build.WIDTH)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("xmp", "no XMP")
+    with pytest.raises(Refused, match="cannot be decoded"):
+        album(tmp_path).add(build.encoded(build.screen(1).quantize(16), "PNG", pnginfo=info))
 
 
 def test_a_turned_picture_through_the_whole_import(tmp_path: Path) -> None:

@@ -4,37 +4,33 @@ It also encodes, whatever engine made the pixels: equal pixels are equal files.
 """
 
 import io
-import struct
 import warnings
-import zlib
 from typing import Any
 
 import PIL
 import pyarrow as pa
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
 from .engine import Header, ImageFormat, Size, UnreadableError
-
-DECODER_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""What Pillow raises for bad bytes."""
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 ORIENTATION = 0x0112
 """The EXIF tag."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of an EXIF orientation upright. `ImageOps.exif_transpose` writes all EXIF data anew, and fails
+where a tag has another type than it should."""
 
 
 def look(data: bytes) -> ImageFile.ImageFile:
-    """Return the picture with its header read and nothing decoded; raises one of DECODER_ERRORS.
+    """Return the picture with its header read and nothing decoded; raises whatever Pillow does for bad bytes.
 
     No decoder but those of FORMATS is asked, whatever the file is called.
     """
@@ -100,15 +96,15 @@ class PillowEngine:
             picture: Image.Image = look(data)
             faithful: ImageFormat | None = header.format if picture.format == header.format.upper() else None
             picture.load()
-            if picture.getexif().get(ORIENTATION, 1) != 1:
-                picture = ImageOps.exif_transpose(picture)
+            if (orientation := picture.getexif().get(ORIENTATION, 1)) != 1:
+                picture = picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
                 faithful = None  # readers disagree on whether to turn it
             if picture.mode != "RGB" and (picture.has_transparency_data or picture.mode not in {"L", "P", "1"}):
                 faithful = None  # readers disagree on what shows through
             if getattr(picture, "n_frames", 1) > 1:
                 faithful = None  # readers disagree on which picture is meant
             picture = _opaque(picture)
-        except DECODER_ERRORS as error:
+        except Exception as error:  # bad bytes make it raise many kinds, IndexError and TypeError among them
             raise UnreadableError(str(error) or type(error).__name__) from error
         picture.info = {}  # metadata that must not be written again
         return PillowPicture(picture, faithful)

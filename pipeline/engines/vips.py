@@ -53,7 +53,10 @@ class DecodedPicture:
         if size == self.size or _grows(self.size, size):
             return self._picture.pixels(size)
         image = pyvips.Image.new_from_memory(memory(self._picture.image), *self.size, 4, "uchar")
-        return _framed(_reduced(image, self.size, size), size)
+        try:
+            return _framed(_reduced(image, self.size, size), size)
+        except pyvips.Error:  # some 500 times smaller, it finds
+            return self._picture.pixels(size)
 
 
 class PngPicture:

@@ -12,7 +12,6 @@ from functools import partial
 from PIL import Image
 
 from pipeline import images
-from pipeline.engines.pillow import ORIENTATION, look
 from pipeline.images import MAX_PIXELS, ImageProblem
 from pipeline.records import Screenshot
 
@@ -67,7 +66,7 @@ class Album:
         try:
             header = images.header(data)
             size = (header.width, header.height)
-            if not header.plain and Image.Image.getexif(look(data)).get(ORIENTATION, 1) != 1:
+            if not header.plain and not images.is_upright(data):
                 picture = images.decode(data)
                 data, size, form = _png(picture), picture.size, "png"
                 self.notes["screenshot turned upright"] += 1
