@@ -54,7 +54,7 @@ TREE = {
     "pipeline/run_folder.py": "journal, resume, manifest last; `lock.py`, `place.py` (disk or `s3://`)",
     "pipeline/executors/": "worker processes that may die; `stage.py` runs a stage on them",
     "train/loop.py": "stage 4, top to bottom: `plan.py` decides, `fit.py` and `trainer.py` train, `outcome.py` tells",
-    "train/config.py": "its settings; `presets.py` by the size of the dataset, `recipes/` as files",
+    "train/config.py": "its settings; `presets.py` by the size of the dataset, `recipes/` as files; `steps.py`",
     "train/encoding/": "a sample as tokens, each with its loss weight, and as pixels; families and their processors",
     "train/models/": "base model, LoRA, learning rates, the frozen tower and its cache, the loss where it is trained",
     "train/watching/": "guards, log, progress; `monitor/`: `gdp monitor`",

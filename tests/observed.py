@@ -15,10 +15,10 @@ from train.config import DEMO, TrainConfig, load
 from train.encoding.data import Collator, Examples
 from train.evaluation.examination import Examination
 from train.evaluation.generate import Answer
-from train.forecast import dryrun
 from train.models import hardware, model, rates
 from train.plan import make_plan
 from train.run import RunOptions
+from train.steps import Steps
 from train.watching.guards import Guards
 from train.watching.log import Log
 from train.watching.progress import Progress
@@ -142,7 +142,7 @@ def weights(world: World, config: TrainConfig) -> Any:
 
 def steps(world: World, config: TrainConfig) -> Any:
     """Return the number of steps, which the dry run and Trainer count alike."""
-    return dryrun.steps(12, config, None)
+    return Steps.of(12, config, None)
 
 
 def preset(world: World, config: TrainConfig) -> Any:

@@ -18,6 +18,7 @@ from .folder import processes
 from .models import features, model, tiny
 from .models.lora import Targets
 from .run import RunOptions
+from .steps import Steps
 from .watching.progress import Progress
 
 
@@ -53,6 +54,8 @@ def make_plan(
         if not chosen[split]:
             raise _nothing(dataset, split, refused[split])
     lesson.check_weights()
+    count = processes.count()
+    Steps.of(len(chosen["train"]), config, options.max_steps, processes=count).check(config)
     _check_pictures(dataset, chosen)
     first = chosen["train"][: config.sft.per_device_train_batch_size * config.sft.gradient_accumulation_steps]
     for item in first:

@@ -18,7 +18,7 @@ from pipeline.cli import main
 from pipeline.exceptions import ConfigError, StageError
 from train import presets
 from train.config import DEMO, LoraConfig, SftConfig, TrainConfig, load
-from train.forecast import dryrun, estimate, exhausted
+from train.forecast import estimate, exhausted
 from train.models import adapt, head, model
 from train.models.lora import Targets
 from train.models.loss import token_losses
@@ -235,22 +235,6 @@ def test_a_family_that_cannot_be_counted_is_said(dataset_folder: Path, monkeypat
     report = dry(dataset_folder, load(None), RunOptions())
     assert report.memory == {}
     assert "advice    no estimate: the model's code needs numbers" in report.render_text()
-
-
-@pytest.mark.parametrize(
-    ("samples", "size", "accumulation", "epochs"), [(24, 2, 1, 2.0), (25, 2, 8, 1.5), (3, 1, 8, 1.0), (17, 4, 2, 0.3)]
-)
-def test_steps_are_counted_as_trainer_does(samples: int, size: int, accumulation: int, epochs: float) -> None:
-    """The number of steps is Trainer's own, for batches and accumulations that do not divide."""
-    from transformers import Trainer, TrainingArguments
-
-    sft = SftConfig(per_device_train_batch_size=size, gradient_accumulation_steps=accumulation, num_train_epochs=epochs)
-    arguments = TrainingArguments(num_train_epochs=epochs, gradient_accumulation_steps=accumulation, use_cpu=True,
-                                  per_device_train_batch_size=size, report_to="none")  # fmt: skip
-    trainer = Trainer(torch.nn.Linear(1, 1), arguments, train_dataset=[{"x": 1}] * samples)
-    own = trainer.set_initial_training_values(arguments, trainer.get_train_dataloader())
-    counted = dryrun.steps(samples, TrainConfig(sft), None)
-    assert (counted.epoch, counted.total) == (own[1], own[-1])
 
 
 def test_features_that_change_are_refused_before_the_run(dataset_folder: Path) -> None:

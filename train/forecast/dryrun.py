@@ -21,6 +21,7 @@ from train.models import hardware
 from train.models.tower import Tower
 from train.plan import Plan, make_plan
 from train.run import RunOptions
+from train.steps import Steps
 from train.watching.progress import Progress
 
 from . import estimate
@@ -37,15 +38,6 @@ BINS = 8
 BAR = 30
 
 CHECKED = "family, coordinates, pixel factor and budget, control tokens, chat template, labels of the first step"
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """How long a run is, in optimizer steps."""
-
-    epoch: int
-    total: int
-    warmup: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +105,7 @@ class DryRun:
             *(f"  refused   {n} {split}: {reason}" for split, why in self.refused.items() for reason, n in why.items()),
             f"  learns    {self.trainable:,} of {self.total:,} weights ({self.trainable / self.total:.2%})",
             f"  steps     {steps.epoch} an epoch, {steps.total} in all, {steps.warmup} of them warm-up",
+            f"  evals     before the first step and after {steps.evaluations} of them",
             "  lengths   tokens up to, samples, mean text + image tokens",
             *_histogram(self.lengths),
             "  sizes     as stored and as the model sees them",
@@ -191,7 +184,7 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
         matched={entry: len(names) for entry, names in plan.targets.matches.items()},
         trainable=sum(p.numel() for p in made.parameters() if p.requires_grad),
         total=sum(p.numel() for p in made.parameters()),
-        steps=steps(len(plan.train), config, options.max_steps),
+        steps=Steps.of(len(plan.train), config, options.max_steps),
         lengths=_lengths(plan.train),
         sizes=_sizes(plan),
         memory=memory,
@@ -201,14 +194,6 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
         else (f"no estimate: the model's code needs numbers ({why})",),
         preset=asdict(choice) if choice else None,
     )
-
-
-def steps(samples: int, config: TrainConfig, most: int | None) -> Steps:
-    """Return the number of optimizer steps, as Trainer counts them."""
-    batches = math.ceil(samples / config.sft.per_device_train_batch_size)
-    epoch = max(1, math.ceil(batches / config.sft.gradient_accumulation_steps))
-    total = most or math.ceil(config.sft.num_train_epochs * epoch)
-    return Steps(epoch, total, int(total * config.sft.warmup))
 
 
 def _lengths(items: list[Item]) -> tuple[Bin, ...]:
