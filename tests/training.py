@@ -1,11 +1,15 @@
 """Runs of `gdp train` in processes of their own: forked from one that has the libraries loaded, and killed at will."""
 
+import itertools
 import multiprocessing
 import os
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pipeline.cli import main
 from pipeline.exceptions import GdpError
 from train.config import TrainConfig
 from train.run import RunOptions, run
@@ -21,6 +25,47 @@ def apart(dataset: Path, out: Path, config: TrainConfig, options: RunOptions, fa
     process.join()
     assert process.exitcode is not None
     return process.exitcode
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a method of a class is called for the `count`th time."""
+
+    home: type
+    method: str
+    count: int = 1
+
+
+def stopped(line: list[str], said: Path, signals: list[int], moment: Moment | None = None) -> int:
+    """Run the command line in a process group of its own, which gets the signals at the moment; return how it ended.
+
+    What it says on stderr lies in the file `said`.
+    """
+    process = _processes.Process(target=_stop, args=(line, said, signals, moment))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _stop(line: list[str], said: Path, signals: list[int], moment: Moment | None) -> None:
+    os.setsid()
+    multiprocessing.set_start_method("fork", force=True)  # as in `_train`
+    with said.open("w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 2)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1)
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    if moment is not None:
+        method, calls = getattr(moment.home, moment.method), itertools.count(1)
+
+        def called(*args: Any, **options: Any) -> Any:
+            if next(calls) == moment.count:
+                for each in signals:
+                    os.killpg(0, each)
+            return method(*args, **options)
+
+        setattr(moment.home, moment.method, called)
+    main(line)
 
 
 def together(

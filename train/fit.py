@@ -72,8 +72,10 @@ class _Fit:
         self._watch = Watch(self._config.guards, self._log)
         try:
             steps = self._learn(checkpoint)
-        except Interrupted:
-            raise KeyboardInterrupt from None  # before the first step
+        except Interrupted:  # before a step of its own
+            kept = f"{checkpoint.name} stays" if checkpoint else "there is nothing to save"
+            self._stop.tell(f"train: stopped before a step of this run, {kept}")
+            raise KeyboardInterrupt from None
         finally:
             self._progress.clear()
             self._log.close()

@@ -75,6 +75,8 @@ def _folder(out: Path, who: dict[str, Any], options: RunOptions, progress: Progr
     with rundir.taken(out, who, fresh=options.fresh, resume=options.resume) as earlier:
         for line in earlier.damaged:
             progress.say(f"train: {line}; going back to the one before")
+        if earlier.begun:
+            progress.say("train: stopped before its first checkpoint, so it begins again")
         checkpoint = earlier.checkpoint and str(earlier.checkpoint)
         processes.tell("earlier", {"complete": earlier.result is not None, "checkpoint": checkpoint})
         yield earlier

@@ -155,8 +155,15 @@ class WeightedTrainer(ResumableTrainer):
         """Evaluate, and let the model answer: its metrics are logged with the loss, and may choose the checkpoint."""
         output = super().evaluation_loop(*args, **options)
         if self.examination is not None:
-            write = bool(self.is_world_process_zero())
-            output.metrics.update(self.examination(self.model, int(self.state.global_step), write=write))
+            alone = self.args.world_size == 1  # several processes ask each other, which is dear after each token
+            answered = self.examination(
+                self.model,
+                int(self.state.global_step),
+                write=bool(self.is_world_process_zero()),
+                told=lambda _: self.leave_if_asked(),
+                token=self.leave_if_asked if alone else None,
+            )
+            output.metrics.update(answered)
         return output
 
     def uniform(self) -> float:

@@ -1,7 +1,7 @@
 """A run's model examined: at each evaluation it answers a few val samples, and the metrics stand beside the loss."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,20 @@ class Examination:
         generator = Generator(source, encoder, plan.base.processor, batch_size=config.batch_size, max_new_tokens=most)
         return cls(source, asked, generator, config, out)
 
-    def __call__(self, model: Any, step: int, *, write: bool = True) -> dict[str, float]:
-        """Return the metrics of the model's answers by their names in the log; keep a few answers and pictures."""
-        said = self._generator.answers(model, [item for _, item in self._asked])
+    def __call__(
+        self,
+        model: Any,
+        step: int,
+        *,
+        write: bool = True,
+        told: Callable[[int], None] | None = None,
+        token: Callable[[], None] | None = None,
+    ) -> dict[str, float]:
+        """Return the metrics of the model's answers by their names in the log; keep a few answers and pictures.
+
+        `told` and `token` hear of the answers, as `Generator.answers` says.
+        """
+        said = self._generator.answers(model, [item for _, item in self._asked], told, token)
         preset = presets.get(self._config.preset)
         judged = [(case, judge(case, answer.text, preset)) for (case, _), answer in zip(self._asked, said, strict=True)]
         if write:

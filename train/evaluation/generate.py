@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria
 
 from train.encoding.data import Collator, Encoder, Example, Item, decode
 from train.encoding.source import Source
@@ -69,8 +69,17 @@ class Generator:
             use_cache=True,
         )
 
-    def answers(self, model: Any, items: Sequence[Item], told: Callable[[int], None] | None = None) -> list[Answer]:
-        """Return an answer to each item, in order; `told` hears how many are done. Leaves no trace on the model."""
+    def answers(
+        self,
+        model: Any,
+        items: Sequence[Item],
+        told: Callable[[int], None] | None = None,
+        token: Callable[[], None] | None = None,
+    ) -> list[Answer]:
+        """Return an answer to each item, in order; leaves no trace on the model.
+
+        `told` hears how many are done, `token` that each of a batch has one more token; both may raise, to end it.
+        """
         lengths = [len(self._encoder.tokens(item)[0].input_ids) for item in items]
         order = sorted(range(len(items)), key=lambda place: lengths[place])  # alike lengths need little padding
         found: dict[int, Answer] = {}
@@ -78,7 +87,7 @@ class Generator:
             for first in range(0, len(order), self._batch_size):
                 places = order[first : first + self._batch_size]
                 batch = self._batch([items[place] for place in places])
-                found.update(zip(places, self._answer(model, batch), strict=True))
+                found.update(zip(places, self._answer(model, batch, token), strict=True))
                 if told is not None:
                     told(len(found))
         return [found[place] for place in range(len(items))]
@@ -103,11 +112,12 @@ class Generator:
         kept = {key: value for key, value in batch.items() if key not in {"labels", "weights", "sample_ids"}}
         return {**kept, **rolled}
 
-    def _answer(self, model: Any, batch: dict[str, Any]) -> list[Answer]:
+    def _answer(self, model: Any, batch: dict[str, Any], token: Callable[[], None] | None) -> list[Answer]:
         device = next(model.parameters()).device
         inputs = {key: value.to(device) for key, value in batch.items()}
-        said = model.generate(**inputs, generation_config=self._settings)[:, inputs["input_ids"].shape[1] :]
-        return [self._read(row.tolist()) for row in said]
+        heard = [_EachToken(token)] if token else []
+        said = model.generate(**inputs, generation_config=self._settings, stopping_criteria=heard)
+        return [self._read(row.tolist()) for row in said[:, inputs["input_ids"].shape[1] :]]
 
     def _read(self, ids: list[int]) -> Answer:
         stops = self._encoder.frame.stops
@@ -116,6 +126,18 @@ class Generator:
         tokenizer = self._encoder.frame.tokenizer
         text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return Answer(text, len(ids), end is None)
+
+
+class _EachToken(StoppingCriteria):  # type: ignore[misc]
+    """Ends no answer: it is what transformers asks after each token."""
+
+    def __init__(self, token: Callable[[], None]) -> None:
+        self._token = token
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Tell of the token, and return that none of the answers [B] is done."""
+        self._token()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
 @contextmanager

@@ -69,6 +69,11 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
             self._stop.asked = bool(asked)
         return self._stop.asked
 
+    def leave_if_asked(self) -> None:
+        """Raise Interrupted where training was asked to stop: an evaluation is made up for later."""
+        if self.is_in_train and self.stop_asked():
+            raise Interrupted
+
     def due(self, step: int) -> bool:
         """Return whether `save_steps` (below 1 a share of all) wants a checkpoint after this step."""
         every = self._every if self._every >= 1 else math.ceil(self.state.max_steps * self._every)
@@ -241,5 +246,4 @@ class _Pace(TrainerCallback):  # type: ignore[misc]
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Leave an evaluation that nobody waits for."""
         reach(f"evaluation.{state.global_step}")
-        if self._trainer.is_in_train and self._trainer.stop_asked():
-            raise Interrupted
+        self._trainer.leave_if_asked()

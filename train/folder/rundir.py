@@ -52,6 +52,8 @@ class Earlier:
     """The newest whole checkpoint, where it was stopped."""
     damaged: tuple[str, ...] = ()
     """A line for each checkpoint after that one."""
+    begun: bool = False
+    """Whether it was stopped before its first checkpoint."""
 
 
 def identity(**parts: Any) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def identity(**parts: Any) -> dict[str, Any]:
 def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) -> Iterator[Earlier]:
     """Hold the folder, ready for the run; the value is what it already holds of it.
 
-    A run that fails before it trains leaves nothing there. Raises OutputError if the folder holds anything else, if
+    A run that fails before it trains leaves nothing there, one that is stopped before it trains its marker. Raises OutputError if the folder holds anything else, if
     another process is training there, if every checkpoint is damaged, or if `resume` finds nothing to go on from.
     """
     _check_is_ours(out)
@@ -82,9 +84,11 @@ def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) 
                 _tidy(out)  # after a run that was killed after its last file
             try:
                 yield earlier
-            except BaseException:
-                if earlier == Earlier() and out.exists() and not (out / LOG).exists():
-                    _clear(out, keep={LOCK})
+            except BaseException as error:
+                starts = earlier.checkpoint is None and earlier.result is None
+                if starts and out.exists() and not (out / LOG).exists():
+                    stopped = earlier.begun or isinstance(error, KeyboardInterrupt)
+                    _clear(out, keep={LOCK, MARKER} if stopped else {LOCK})
                 raise
     except Exception as error:
         reason = unwritable.reason(error)
@@ -113,7 +117,8 @@ def _earlier(out: Path, who: dict[str, Any]) -> Earlier:
     """Return what is there of this run; raises OutputError if it was another run, or its checkpoints are damaged."""
     result = read(out / RESULT)
     if not result and not (out / LOG).exists():
-        return Earlier()  # it stopped before it trained, so there is nothing to lose
+        begun = read(out / MARKER).get("fingerprint") == who["fingerprint"]
+        return Earlier(begun=begun)  # it stopped before it trained, so there is nothing to lose
     earlier = result or read(out / MARKER)
     if earlier and earlier.get("fingerprint") != who["fingerprint"]:
         changed = [key for key in who if key != "fingerprint" and earlier.get(key) != who[key]]
@@ -122,7 +127,7 @@ def _earlier(out: Path, who: dict[str, Any]) -> Earlier:
     if result and (out / "adapter" / "adapter_model.safetensors").is_file():
         return Earlier(result=result)
     found, damaged = checkpoints.newest(out / checkpoints.FOLDER)
-    return Earlier(checkpoint=found, damaged=tuple(damaged))
+    return Earlier(checkpoint=found, damaged=tuple(damaged), begun=found is None and not result)
 
 
 def _start(out: Path, who: dict[str, Any], *, goes_on: bool) -> None:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while a model trains: the step under way is finished and saved, then the run ends."""
+"""SIGTERM and Ctrl-C while a model trains: the step under way is finished and saved, an evaluation left; the run ends."""
 
 import contextlib
 import os
@@ -37,4 +37,4 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self.tell("train: asked to stop; saving after this step (again to stop at once)")
+        self.tell("train: asked to stop; what is trained will be saved (again to stop at once)")
