@@ -185,7 +185,7 @@ Here.
 class Fixed:
     """Stands in for the model: presses at 8 % of the width beside one of the buttons, whatever it is asked."""
 
-    def answers(self, model: Any, items: Any) -> list[Answer]:
+    def answers(self, model: Any, items: Any, *_: Any) -> list[Answer]:
         """Answer every item alike."""
         return [Answer(ANSWER, 5, False) for _ in items]
 

@@ -1,5 +1,6 @@
 """Runs of `gdp train` in processes of their own: forked from one that has the libraries loaded, and killed at will."""
 
+import io
 import itertools
 import multiprocessing
 import os
@@ -51,10 +52,9 @@ def stopped(line: list[str], said: Path, signals: list[int], moment: Moment | No
 def _stop(line: list[str], said: Path, signals: list[int], moment: Moment | None) -> None:
     os.setsid()
     multiprocessing.set_start_method("fork", force=True)  # as in `_train`
-    with said.open("w", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 2)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1)
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    sys.stderr = said.open("w", encoding="utf-8", buffering=1)
+    sys.stdout = io.StringIO()
+    os.dup2(sys.stderr.fileno(), 2)  # of worker processes, and of what is no Python
     if moment is not None:
         method, calls = getattr(moment.home, moment.method), itertools.count(1)
 

@@ -75,7 +75,7 @@ def test_an_interrupted_run_writes_its_answers_once(dataset: Dataset, tmp_path: 
     from train.metrics import cases
 
     class Silent:
-        def answers(self, model: Any, items: list[Any]) -> list[Answer]:
+        def answers(self, model: Any, items: list[Any], *_: Any) -> list[Answer]:
             return [Answer(str(model), 1, False) for _ in items]
 
     made = cases(dataset, list(dataset.samples("val"))[:1])

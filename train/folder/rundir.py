@@ -66,8 +66,9 @@ def identity(**parts: Any) -> dict[str, Any]:
 def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) -> Iterator[Earlier]:
     """Hold the folder, ready for the run; the value is what it already holds of it.
 
-    A run that fails before it trains leaves nothing there, one that is stopped before it trains its marker. Raises OutputError if the folder holds anything else, if
-    another process is training there, if every checkpoint is damaged, or if `resume` finds nothing to go on from.
+    A run that fails before it trains leaves nothing there, one that is stopped before it trains only its marker.
+    Raises OutputError if the folder holds anything else, if another process is training there, if every checkpoint is
+    damaged, or if `resume` finds nothing to go on from.
     """
     _check_is_ours(out)
     new = not out.exists()

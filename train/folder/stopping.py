@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while a model trains: the step under way is finished and saved, an evaluation left; the run ends."""
+"""SIGTERM and Ctrl-C while a model trains: the step under way is finished and saved, an evaluation left."""
 
 import contextlib
 import os
