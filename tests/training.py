@@ -4,6 +4,7 @@ import io
 import itertools
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ def stopped(line: list[str], said: Path, signals: list[int], moment: Moment | No
 
 def _stop(line: list[str], said: Path, signals: list[int], moment: Moment | None) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     multiprocessing.set_start_method("fork", force=True)  # as in `_train`
     sys.stderr = said.open("w", encoding="utf-8", buffering=1)
     sys.stdout = io.StringIO()
