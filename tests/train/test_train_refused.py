@@ -71,7 +71,7 @@ def test_an_interrupted_run_starts_over(tmp_path: Path) -> None:
     (tmp_path / "run" / "training_log.jsonl").touch()
     with pytest.raises(OutputError, match="another seed"):
         take(tmp_path / "run", other, fresh=False)
-    assert take(tmp_path / "run", mine, fresh=False) == nothing  # no checkpoint yet, so it starts over
+    assert take(tmp_path / "run", mine, fresh=False) == rundir.Earlier(begun=True)  # no checkpoint, so it starts over
     assert not (tmp_path / "run" / "training_log.jsonl").exists()
     assert take(tmp_path / "run", other, fresh=True) == nothing
 
