@@ -9,13 +9,14 @@ import pytest
 
 import schemas
 from pipeline.dataset import Dataset
-from pipeline.exceptions import ConfigError
+from pipeline.exceptions import ConfigError, OutputError
 from train import config as settings
 from train.config import TrainConfig, load
 from train.evaluation.evalconfig import EvalConfig, best
+from train.evaluation.examination import file_name
 from train.metrics import METRICS, PRESETS
 from train.report import TrainReport
-from train.run import RunOptions, run
+from train.run import RunOptions, dry, run
 
 DEMO = load(settings.DEMO)
 ASKING = EvalConfig(samples=2, max_new_tokens=4, keep=1)
@@ -81,10 +82,23 @@ def test_an_interrupted_run_writes_its_answers_once(dataset: Dataset, tmp_path: 
     made = cases(dataset, list(dataset.samples("val"))[:1])
     items: Any = [(made[0], made[0])]
     ask = Examination(dataset, items, Silent(), EvalConfig(samples=1), tmp_path)
-    for step, said in ((0, "a"), (2, "b"), (4, "c"), (2, "d")):
+    odd = "a\u2028b\x85c\rd"  # ends of lines to Python, letters to JSON
+    for step, said in ((0, odd), (2, "b"), (4, "c"), (2, "d")):
         ask(said, step)
-    lines = [json.loads(line) for line in (tmp_path / "generations.jsonl").read_text().splitlines()]
-    assert [(line["step"], line["response"]) for line in lines] == [(0, "a"), (2, "d")]
+    kept = tmp_path / "generations.jsonl"
+    lines = [json.loads(line) for line in kept.read_bytes().splitlines()]
+    assert [(line["step"], line["response"]) for line in lines] == [(0, odd), (2, "d")]
+    kept.write_bytes(kept.read_bytes()[:-5])
+    with pytest.raises(OutputError, match=r"generations\.jsonl:2: found a broken line, expected an answer of this run"):
+        ask("e", 4)
+
+
+def test_any_sample_has_a_picture(tmp_path: Path) -> None:
+    """Ids have no limit, names of files have one; samples that differ late in a long id keep their own pictures."""
+    names = {file_name(letter * 300 + end) for letter in ("x", "周", "/") for end in ("/0001", "/0002")}
+    assert len(names) == 6
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
 
 
 def test_early_stopping_by_a_metric(dataset_folder: Path, tmp_path: Path) -> None:
@@ -144,3 +158,5 @@ def test_a_metric_that_no_sample_has(dataset_folder: Path, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="found recovery, which none of the 2 samples can be asked"):
         run(dataset_folder, tmp_path / "run", config, RunOptions(max_steps=2, quiet=True))
     assert not (tmp_path / "run" / "training_log.jsonl").exists()
+    with pytest.raises(ConfigError, match="found recovery, which none of the 2 samples can be asked"):
+        dry(dataset_folder, config, RunOptions())

@@ -1,14 +1,16 @@
 """A run's model examined: at each evaluation it answers a few val samples, and the metrics stand beside the loss."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pipeline.exceptions import ConfigError
+from pipeline.exceptions import ConfigError, OutputError
+from pipeline.place import Place
+from pipeline.seeds import digest
 from train.encoding.data import Encoder, Item
 from train.encoding.source import Source
 from train.folder import rundir
@@ -18,6 +20,9 @@ from train.plan import Plan
 from . import drawing, evalconfig
 from .evaluate_answers import spread
 from .generate import Answer, Generator, longest
+
+LONGEST = 200
+"""Bytes of a file's name; most file systems take 255."""
 
 
 class Examination:
@@ -81,9 +86,7 @@ class Examination:
 
     def _keep(self, step: int, judged: Sequence[tuple[Case, Verdict]], said: Sequence[Answer]) -> None:
         """Add the answers to the file, in place of those that an interrupted run left of this step or later ones."""
-        path = self._out / rundir.ANSWERS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] < step]
+        kept = list(_before(self._out / rundir.ANSWERS, step))
         for (case, verdict), answer in zip(judged, said, strict=True):
             if case.sample_id in self._shown:
                 row = {"step": step, "sample_id": case.sample_id, "response": answer.text, "truth": case.response,
@@ -91,10 +94,33 @@ class Examination:
                        "verdict": msgspec.to_builtins(verdict)}  # fmt: skip
                 kept.append(json.dumps(row, ensure_ascii=False))
                 if case.image is not None:
-                    name = "".join(letter if letter.isalnum() or letter in "-+." else "_" for letter in case.sample_id)
-                    picture = self._out / rundir.PICTURES / f"step-{step:06d}" / f"{name}.png"
+                    picture = self._out / rundir.PICTURES / f"step-{step:06d}" / f"{file_name(case.sample_id)}.png"
                     drawing.save(picture, self._source, case, verdict, answer.text)
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        Place(str(self._out)).write(rundir.ANSWERS, "".join(f"{line}\n" for line in kept).encode(), "train")
+
+
+def file_name(sample_id: str) -> str:
+    """Return a sample's id as a file's name; a long one is cut, and told from others by a hash.
+
+    >>> file_name("notes/0001+tap_dead")
+    'notes_0001+tap_dead'
+    """
+    name = "".join(letter if letter.isalnum() or letter in "-+." else "_" for letter in sample_id)
+    if len(name.encode()) <= LONGEST:
+        return name
+    return f"{name.encode()[:LONGEST].decode(errors='ignore')}-{digest('picture', sample_id).hex()[:8]}"
+
+
+def _before(path: Path, step: int) -> Iterator[str]:
+    """Yield the lines of earlier steps; raises OutputError for one that is broken. An answer may hold U+2028."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line and json.loads(line)["step"] < step:
+                yield line.decode()
+        except (ValueError, KeyError, TypeError) as error:
+            message = "found a broken line, expected an answer of this run"
+            raise OutputError(f"{path}:{number}", message, "remove the file; the same command goes on") from error
 
 
 def _named(source: Source, names: set[str]) -> list[Any]:

@@ -17,6 +17,7 @@ from train.config import TrainConfig
 from train.encoding.data import Collator, Examples, Item
 from train.encoding.frame import image_tokens
 from train.encoding.source import Source
+from train.evaluation.examination import Examination
 from train.models import hardware
 from train.models.tower import Tower
 from train.plan import Plan, make_plan
@@ -162,6 +163,7 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
     with tempfile.TemporaryDirectory() as folder:  # the built-in model is a folder like any other
         silent = Progress(quiet=True, bar=False)
         plan = make_plan(dataset, Path(folder), config, options, machine.precision, silent)
+        Examination.of(dataset, plan, config.eval, Path(folder))  # raises for a metric that none can be asked
     examples = Examples(dataset, plan.encoder, plan.train)
     made = estimate.skeleton(plan.base.config, plan.targets, config, machine.precision)
     why = ""
