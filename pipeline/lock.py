@@ -61,15 +61,20 @@ def _take(out: Place, name: str, token: dict[str, Any]) -> bool:
         time.sleep(SETTLE_SECONDS)
         return out.read(name) == data
     path, scratch = out.local / name, out.scratch(name)
-    scratch.write_bytes(data)
+    try:
+        scratch.write_bytes(data)
+        return _link(scratch, path, data)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _link(scratch: Path, path: Path, data: bytes) -> bool:
     try:
         os.link(scratch, path)
     except FileExistsError:
         return False
     except OSError:  # no hard links there: the file is empty for a moment, which `_holder` allows for
         return _create(path, data)
-    finally:
-        scratch.unlink()
     return True
 
 

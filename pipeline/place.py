@@ -64,7 +64,7 @@ class Place:
 
     def absolute(self) -> "Place":
         """Return the same place, independent of the working folder."""
-        return self if self.local is None else Place(str(self.local.resolve()))
+        return self if self.local is None else Place(os.path.realpath(self.local))
 
     @cached_property
     def _remote(self) -> tuple[pafs.FileSystem, str]:
@@ -88,7 +88,7 @@ class Place:
         """Raise OSError unless the name is a plain file below the place: no pipe, no device, no link that leads out."""
         if self.local is None:
             return
-        path, root = (self.local / name).resolve(strict=True), self.local.resolve()
+        path, root = Path(os.path.realpath(self.local / name, strict=True)), Path(os.path.realpath(self.local))
         if not path.is_relative_to(root):
             raise OSError(errno.EPERM, "it is a link that leads out of the source folder")
         if not path.is_file():

@@ -194,6 +194,15 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_an_output_that_is_a_link_to_itself_is_one_line(corpus: Path, tmp_path: Path) -> None:
+    """Nothing can be written there, and nothing looked up."""
+    (tmp_path / "out").symlink_to("out")
+    done = build.gdp("slice", corpus, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "cannot write there (Too many levels of symbolic" in line
+
+
 def test_the_output_is_never_someone_elses(corpus: Path, dataset: Path, tmp_path: Path) -> None:
     """A folder with other files, a file, a folder inside the input, the input itself, another run's dataset."""
     import shutil

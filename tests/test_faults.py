@@ -78,11 +78,12 @@ def test_a_killed_worker_costs_only_a_retry(world: World, tmp_path: Path) -> Non
     assert tree(tmp_path / "out") == world.golden("slice")
 
 
-def test_a_full_disk_is_one_line_and_resumes(world: World, tmp_path: Path) -> None:
-    """Files may not grow beyond 20 kB: exit 1, a line that names the output, nothing partial; then it goes on."""
+@pytest.mark.parametrize("room", [20_000, 0])
+def test_a_full_disk_is_one_line_and_resumes(room: int, world: World, tmp_path: Path) -> None:
+    """Files may not grow beyond 20 kB, or at all: exit 1, a line that names the output, nothing partial; it goes on."""
     out = tmp_path / "out"
     limited = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY));"
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY));"
         "from pipeline.cli import main; main(sys.argv[1:], prog_name='gdp')"
     )
     command = [sys.executable, "-c", limited, *world.command("slice", out)[3:]]
@@ -91,6 +92,7 @@ def test_a_full_disk_is_one_line_and_resumes(world: World, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
     assert str(out) in done.stderr
     assert "File too large" in done.stderr
+    assert list(out.rglob("*.tmp")) == []
     assert world.violations("slice", out) == []
     assert world.run("slice", out).returncode == 0
     assert tree(out) == world.golden("slice")

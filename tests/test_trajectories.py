@@ -192,22 +192,23 @@ def test_a_glance_at_a_broken_trajectory_still_sees_its_goal(tmp_path: Path) -> 
 
 
 def test_only_plain_files_below_the_source_are_opened(tmp_path: Path) -> None:
-    """A pipe would hang, a device never ends, a link may lead out: each is refused, the others are read."""
+    """A pipe would hang, a device never ends, a link may lead out or to itself: each is refused."""
     build.write(tmp_path / "in", build.trajectory("good"))
     outside = tmp_path / "outside.json"
     outside.write_text(json.dumps(build.trajectory("outside")))
-    for name in ("pipe", "device", "link", "lines"):
+    for name in ("pipe", "device", "link", "loop", "lines"):
         (tmp_path / "in" / name).mkdir()
     os.mkfifo(tmp_path / "in" / "pipe" / "trajectory.json")
     os.mkfifo(tmp_path / "in" / "lines" / "all.jsonl")
     (tmp_path / "in" / "device" / "trajectory.json").symlink_to("/dev/zero")
     (tmp_path / "in" / "link" / "trajectory.json").symlink_to(outside)
+    (tmp_path / "in" / "loop" / "trajectory.json").symlink_to("trajectory.json")
     source = Place(str(tmp_path / "in"))
     seen = {document.path: load(source, document) for document in find(source)}
     assert [path for path, loaded in seen.items() if loaded.trajectory] == ["good/trajectory.json"]
     refused = [loaded.problems[0] for loaded in seen.values() if loaded.problems]
-    assert [problem.code for problem in refused] == ["unreadable"] * 4
-    assert [glance(source, document).trajectory_id for document in find(source)].count(None) == 4
+    assert [problem.code for problem in refused] == ["unreadable"] * 5
+    assert [glance(source, document).trajectory_id for document in find(source)].count(None) == 5
 
 
 def test_a_folder_behind_a_link_is_refused_not_passed_over(tmp_path: Path) -> None:
