@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.apart import keep_apart
+from pipeline.apart import keep_apart, require_folder
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError, MissingExtraError
 from pipeline.place import Place, Where
@@ -49,6 +49,7 @@ class RunOptions:
 
 def run(dataset_path: Where, out: Path, config: TrainConfig, options: RunOptions) -> TrainReport:
     """Train on the dataset and write the run's folder; raises GdpError subclasses, MissingExtraError without torch."""
+    require_folder(out, "-o")
     keep_apart(Place.of(dataset_path), Place.of(out))
     if options.model and Path(options.model).is_dir():
         keep_apart(Place.of(options.model), Place.of(out))

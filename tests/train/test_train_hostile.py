@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pipeline.cli import main
 from pipeline.exceptions import ConfigError, InputError, OutputError, StageError
 from train import config as settings
 from train.config import load
@@ -175,3 +177,21 @@ def test_deepspeed_keeps_off_our_stdout(capsys: pytest.CaptureFixture[str]) -> N
         assert capsys.readouterr().out == "It failed.\n"
     finally:
         deepspeed.removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("train DATA -o URL", "-o"), ("evaluate RUN DATA -o URL", "-o"), ("merge RUN -o URL", "-o"),
+     ("monitor URL", "RUN"), ("monitor RUN --html URL", "--html")],
+)  # fmt: skip
+def test_a_url_is_no_folder_for_a_run(
+    demo_run: tuple[Path, object], dataset_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    command: str, option: str,
+) -> None:  # fmt: skip
+    """Stages write to a bucket, training does not: hours of it would lie in a folder that is called `s3:`."""
+    monkeypatch.chdir(tmp_path)
+    words = {"DATA": str(dataset_folder), "RUN": str(demo_run[0]), "URL": "s3://bucket/run"}
+    done = CliRunner().invoke(main, [words.get(word, word) for word in command.split()])
+    assert done.exit_code == 2
+    assert done.stderr == f"{option}: found the URL s3://bucket/run, expected a folder on this machine\n"
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.apart import keep_apart
+from pipeline.apart import keep_apart, require_folder
 from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError
 from pipeline.place import Place, Where
@@ -31,6 +31,8 @@ def run(
     if (model is None) == (predictions is None):
         found = "both" if model else "neither"
         raise ConfigError("gdp evaluate", f"found {found} of a model and --predictions, expected one of them")
+    if out is not None:
+        require_folder(out, "-o")
     dataset = Dataset.open(dataset_path)
     if out is not None:
         keep_apart(Place.of(dataset_path), Place.of(out))

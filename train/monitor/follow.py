@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.apart import keep_apart
+from pipeline.apart import keep_apart, require_folder
 from pipeline.exceptions import OutputError
 from pipeline.place import Place
 from pipeline.terminal import coloured
@@ -23,7 +23,9 @@ def run(folder: Path, *, once: bool, html: Path | None, show: Callable[[str], No
 
     Returns 1 for a run that failed, else 0; raises InputError for no run, OutputError for no place.
     """
+    require_folder(folder, "RUN")
     if html:
+        require_folder(html, "--html")
         keep_apart(Place(str(folder)), Place(str(html)))
     once = once or not sys.stdout.isatty()
     while True:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.apart import keep_apart
+from pipeline.apart import keep_apart, require_folder
 from pipeline.exceptions import InputError, OutputError, StageError
 from pipeline.place import Place, flush_folder
 from train.config import SftConfig
@@ -81,6 +81,7 @@ class MergeReport:
 
 def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
     """Merge a finished run into the new folder; raises GdpError subclasses, and leaves nothing there when it does."""
+    require_folder(out, "-o")
     trained = finished.read(run_folder)
     base = finished.base_of(run_folder, trained)
     require(base)
