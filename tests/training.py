@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,59 @@ def _stop(line: list[str], said: Path, signals: list[int], moment: Moment | None
 
         setattr(moment.home, moment.method, called)
     main(line)
+
+
+def peak(dataset: Path, out: Path, config: TrainConfig, options: RunOptions) -> int:
+    """Train in another process, and return the most bytes that it held: weights, what torch allocated, the batches.
+
+    The patches of screenshots come from numpy, whose memory torch's count does not know.
+    """
+    told = _processes.SimpleQueue()
+    process = _processes.Process(target=_measure, args=(told, dataset, out, config, options))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return int(told.get())
+
+
+def _measure(told: Any, dataset: Path, out: Path, config: TrainConfig, options: RunOptions) -> None:
+    import torch
+    from transformers import Trainer
+
+    from train.encoding.data import Collator
+
+    train, step, collate = Trainer.train, Trainer.training_step, Collator.__call__
+    live, most = 0, 0
+
+    def freed(size: int) -> None:
+        nonlocal live
+        live -= size
+
+    def collated(self: Any, examples: Any) -> Any:
+        nonlocal live
+        batch = collate(self, examples)
+        size = batch["pixel_values"].nbytes
+        live += size
+        weakref.finalize(batch["pixel_values"].untyped_storage(), freed, size)
+        return batch
+
+    def stepped(*args: Any) -> Any:
+        nonlocal most
+        most = max(most, live)
+        return step(*args)
+
+    def measured(self: Any, *args: Any, **keys: Any) -> Any:
+        resident = sum(p.nbytes for p in self.model.parameters())
+        activities = [torch.profiler.ProfilerActivity.CPU]
+        with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
+            result = train(self, *args, **keys)
+        events = [each for each in profiler.profiler.kineto_results.events() if each.name() == "[memory]"]
+        sizes = [each.nbytes() for each in sorted(events, key=lambda each: each.start_ns())]
+        told.put(resident + max(itertools.accumulate(sizes)) + most)
+        return result
+
+    Trainer.train, Trainer.training_step, Collator.__call__ = measured, stepped, collated
+    run(dataset, out, config, options)
 
 
 def together(

@@ -250,7 +250,7 @@ def test_the_command_says_it_as_json_too(dataset_folder: Path) -> None:
     assert done.exit_code == 0, done.output
     document = json.loads(done.stderr)
     configured = document["memory"]["as configured"]
-    static = configured["weights"] + configured["learning"] + configured["unpacked"]
+    static = configured["weights"] + configured["learning"] + configured["unpacked"] + configured["ahead"]
     assert configured["total"] == static + configured["peak"]
     assert document["preset"]["samples"] == 24
     assert document["preset"]["kept"]["sft"]["learning_rate"] == 5e-3

@@ -25,7 +25,7 @@ from train.run import RunOptions
 from train.steps import Steps
 from train.watching.progress import Progress
 
-from . import estimate
+from . import ahead, estimate
 from .estimate import Estimate
 
 GB = 1e9
@@ -130,6 +130,7 @@ TERMS: dict[str, Callable[[Estimate], int]] = {
     "weights": lambda e: e.weights,
     "adapter, gradients, optimizer": lambda e: e.learning,
     "inputs": lambda e: e.phases.inputs,
+    "inputs of the step's other batches": lambda e: e.ahead,
     "kept for the way back": lambda e: e.phases.kept - e.phases.inputs,
     "peak: vision tower": lambda e: e.phases.vision,
     "peak: language model": lambda e: e.phases.forward,
@@ -168,7 +169,7 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
     made = estimate.skeleton(plan.base.config, plan.targets, config, machine.precision)
     why = ""
     try:
-        memory = _memory(plan, config, machine.precision, examples)
+        memory = _memory(plan, config, machine, examples, options.seed)
     except RuntimeError as error:  # a family whose code asks for numbers that are not there
         memory, why = {}, str(error).strip().splitlines()[0][:120]
     available = torch.cuda.get_device_properties(0).total_memory / GB if machine.device == "cuda" else None
@@ -223,32 +224,43 @@ def _sizes(plan: Plan) -> tuple[Size, ...]:
     return tuple(found)
 
 
-def _memory(plan: Plan, config: TrainConfig, precision: str, examples: Examples) -> dict[str, Estimate]:
+def _memory(
+    plan: Plan, config: TrainConfig, machine: hardware.Hardware, examples: Examples, seed: int
+) -> dict[str, Estimate]:
     """Return the estimates, by way of running it."""
+    here, on_gpu = (ahead.share(examples, _longest(examples, config), config, seed=seed, cpu=cpu)
+                    for cpu in (machine.device == "cpu", False))  # fmt: skip
+    precision = machine.precision
     other = replace(config, sft=replace(config.sft, gradient_checkpointing=not config.sft.gradient_checkpointing))
     word = "no" if config.sft.gradient_checkpointing else "with"
     half = replace(config, sft=replace(config.sft, use_4bit=False, use_8bit=False))
-    whole, made = _estimate(plan, half, "bf16", examples)
+    whole, made = _estimate(plan, half, "bf16", examples, on_gpu)
     return {
-        "as configured": _estimate(plan, config, precision, examples)[0],
-        f"{word} checkpointing": _estimate(plan, other, precision, examples)[0],
+        "as configured": _estimate(plan, config, precision, examples, here)[0],
+        f"{word} checkpointing": _estimate(plan, other, precision, examples, here)[0],
         "on a GPU, bf16": whole,
         "on a GPU, 4 bits": estimate.quantised_to_4bit(whole, made),
     }
 
 
-def _estimate(plan: Plan, config: TrainConfig, precision: str, examples: Examples) -> tuple[Estimate, Any]:
+def _estimate(
+    plan: Plan, config: TrainConfig, precision: str, examples: Examples, others: float
+) -> tuple[Estimate, Any]:
     made = estimate.skeleton(plan.base.config, plan.targets, config, precision)
-    return estimate.of(made, largest(plan, config, examples, made), config, precision), made
+    return estimate.of(made, largest(plan, config, examples, made), config, precision, others=others), made
 
 
 def largest(plan: Plan, config: TrainConfig, examples: Examples, made: Any) -> dict[str, Any]:
     """Return the batch of the longest samples, as training would put it together."""
-    longest = sorted(range(len(examples)), key=lambda index: -examples.lengths[index])
     tower = Tower.of(made)
     once = tower is not None and tower.by_grid
     collate = Collator(plan.base.processor, plan.encoder.frame, once=once)
-    return collate(examples.__getitems__(longest[: config.sft.per_device_train_batch_size]))
+    return collate(examples.__getitems__(_longest(examples, config)))
+
+
+def _longest(examples: Examples, config: TrainConfig) -> list[int]:
+    lengths = examples.lengths
+    return sorted(range(len(lengths)), key=lambda index: -lengths[index])[: config.sft.per_device_train_batch_size]
 
 
 def advice(memory: dict[str, Estimate], available: float | None) -> list[str]:

@@ -34,12 +34,14 @@ class Estimate:
     """Weights that learn, in fp32, with their gradients and the optimizer's state."""
     unpacked: int
     """The largest matrix, unpacked from its few bits for a moment; 0 where nothing is quantised."""
+    ahead: int
+    """Inputs of the step's other batches, which are taken before the first is computed."""
     phases: Phases
 
     @property
     def total(self) -> int:
         """The peak of a training step."""
-        return self.weights + self.learning + self.unpacked + self.phases.peak
+        return self.weights + self.learning + self.unpacked + self.ahead + self.phases.peak
 
 
 def skeleton(config: Any, targets: Targets, settings: TrainConfig, precision: str) -> Any:
@@ -59,14 +61,20 @@ def _attention(settings: TrainConfig) -> dict[str, str]:
     return {"attn_implementation": "eager"} if eager else {}
 
 
-def of(model: Any, batch: dict[str, Any], settings: TrainConfig, precision: str) -> Estimate:
-    """Return the estimate for a skeleton and the largest batch that it will see."""
+def of(
+    model: Any, batch: dict[str, Any], settings: TrainConfig, precision: str, *, others: float = 0.0
+) -> Estimate:
+    """Return the estimate for a skeleton and the largest batch that it will see.
+
+    `others` is what the inputs of the step's other batches are, as a multiple of this one's.
+    """
     quantised = _quantised(model) if settings.sft.use_4bit or settings.sft.use_8bit else {}
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     largest = max((p.numel() * p.element_size() for p in quantised.values()), default=0)
     phases = simulate.step(model, batch, Tower.of(model), low=None if precision == "fp32" else DTYPES[precision])
     state = STATE.get(settings.sft.optim, 8.0)
-    return Estimate(frozen_bytes(model, settings), int(learning * (8 + state)), largest, phases)
+    ahead = int(others * phases.inputs)
+    return Estimate(frozen_bytes(model, settings), int(learning * (8 + state)), largest, ahead, phases)
 
 
 def frozen_bytes(model: Any, settings: TrainConfig) -> int:

@@ -114,22 +114,26 @@ def _casting(function: Callable[..., Any], dtype: torch.dtype) -> Callable[..., 
     return called
 
 
-def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Any:
+def _attention(query: Any, key: Any, value: Any, attn_mask: Any = None, *_: Any, **__: Any) -> Any:
+    """Return what a fused kernel would; torch first turns a mask of truths (of a padded batch) into numbers."""
+    if attn_mask is not None and attn_mask.dtype is torch.bool:
+        attn_mask = query.new_empty(attn_mask.shape)
     fused: Any = _FusedAttention.apply  # untyped in torch
-    return fused(query, key, value)
+    return fused(query, key, value, attn_mask)
 
 
 class _FusedAttention(torch.autograd.Function):
-    """Memory of a fused kernel: inputs, output and a number for each row are kept; no matrix of pairs is ever made."""
+    """Memory of a fused kernel: inputs, mask, output and a number for each row are kept; no matrix of scores is made."""
 
     @staticmethod
-    def forward(ctx: Any, query: Any, key: Any, value: Any) -> Any:
+    def forward(ctx: Any, query: Any, key: Any, value: Any, mask: Any) -> Any:
         """Return a tensor of the output's shape [batch, heads, tokens, head size]."""
         out = torch.empty_like(query)
-        ctx.save_for_backward(query, key, value, out, query.new_empty(query.shape[:-1], dtype=torch.float32))
+        rows = query.new_empty(query.shape[:-1], dtype=torch.float32)
+        ctx.save_for_backward(query, key, value, out, rows, *(() if mask is None else (mask,)))
         return out
 
     @staticmethod
     def backward(ctx: Any, *upstream: Any) -> Any:
         """Return tensors of the gradients' shapes."""
-        return tuple(torch.empty_like(each) for each in ctx.saved_tensors[:3])
+        return *(torch.empty_like(each) for each in ctx.saved_tensors[:3]), None
