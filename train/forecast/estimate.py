@@ -61,9 +61,7 @@ def _attention(settings: TrainConfig) -> dict[str, str]:
     return {"attn_implementation": "eager"} if eager else {}
 
 
-def of(
-    model: Any, batch: dict[str, Any], settings: TrainConfig, precision: str, *, others: float = 0.0
-) -> Estimate:
+def of(model: Any, batch: dict[str, Any], settings: TrainConfig, precision: str, *, others: float = 0.0) -> Estimate:
     """Return the estimate for a skeleton and the largest batch that it will see.
 
     `others` is what the inputs of the step's other batches are, as a multiple of this one's.

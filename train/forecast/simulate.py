@@ -123,7 +123,7 @@ def _attention(query: Any, key: Any, value: Any, attn_mask: Any = None, *_: Any,
 
 
 class _FusedAttention(torch.autograd.Function):
-    """Memory of a fused kernel: inputs, mask, output and a number for each row are kept; no matrix of scores is made."""
+    """Memory of a fused kernel: inputs, mask, output and a number for each row are kept, and no matrix of scores."""
 
     @staticmethod
     def forward(ctx: Any, query: Any, key: Any, value: Any, mask: Any) -> Any:
