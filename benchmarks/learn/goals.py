@@ -23,10 +23,10 @@ LAYOUTS = tuple(",".join(filter(None, parts)) for parts in product(("", "dark"),
 VERBS = ("star", "share", "options")
 """What the models are asked to do with a file."""
 PLACES = {
-    **{title: (f"/folder/{folder}", "button") for folder, title in TITLES.items()},
-    **{name: (f"/{name.lower()}", "tab") for name in ("Starred", "Shared", "Settings")},
+    **{title: f"/folder/{folder}" for folder, title in TITLES.items()},
+    **{name: f"/{name.lower()}" for name in ("Starred", "Shared", "Settings")},
 }
-"""Where one tap on the home page leads: the page, and the role of what is tapped."""
+"""Where one tap on a button of the home page leads."""
 OTHER_PLACES = tuple(name for name in PLACES if name.lower() not in LEARNED)
 """Those where no file is that the models act on."""
 

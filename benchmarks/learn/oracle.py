@@ -123,7 +123,7 @@ class Oracle:
     @property
     def _place(self) -> str | None:
         """Return the page that a goal about a place is about."""
-        return PLACES[self.goal.file][0] if self.goal.file in PLACES else None
+        return PLACES.get(self.goal.file)
 
     @property
     def _seen(self) -> str | None:
@@ -141,7 +141,7 @@ class Oracle:
 
     @staticmethod
     def _to(place: str) -> Move:
-        return Move("tap", place, PLACES[place][1])
+        return Move("tap", place, "button")
 
     @property
     def _button(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import build
+import msgspec
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -15,11 +16,12 @@ if CHROMIUM is None or importlib.util.find_spec("playwright") is None:
     pytest.skip("acting needs Chromium and Playwright", allow_module_level=True)
 
 from benchmarks.learn.agent import prompt  # noqa: E402
-from benchmarks.learn.goals import LOOKS, SPLITS, Goal  # noqa: E402
+from benchmarks.learn.goals import LOOKS, OTHER_PLACES, SPLITS, VALIDATION, Goal  # noqa: E402
 from benchmarks.learn.live import Episode, Policy, Tab, Task, play, tabs  # noqa: E402
 from benchmarks.learn.record import record_all  # noqa: E402
 from benchmarks.learn.score import KINDS  # noqa: E402
 from pipeline.actions import Action, Button, Terminate  # noqa: E402
+from pipeline.records import Trajectory  # noqa: E402
 from sample_data.driver import chromium  # noqa: E402
 
 SPLIT = SPLITS["measured"]
@@ -141,3 +143,28 @@ def test_the_agent_is_asked_as_it_was_trained(tmp_path: Path) -> None:
         messages, shown = prompt(dataset.manifest, goal.text, episode.turns[:n])
         assert messages[:-1] == sample.messages[:-1]
         assert [screens[i] for i in shown] == [dataset.image(ref) for ref in sample.images]
+
+
+def test_the_wrong_places_that_are_planted_are_among_the_errors_that_are_shown(tmp_path: Path) -> None:
+    """`gdp augment-errors` refuses some elements, such as tabs; a wrong turn onto one would teach no arm anything."""
+    goals = [goal for goal in SPLIT.recorded if goal.verb in {"star", "share"} or goal.name.startswith("peek-")]
+    with chromium(str(CHROMIUM)) as browser:
+        record_all(browser, [("", goal) for goal in (*goals, Goal(VALIDATION))], tmp_path / "t")
+    build.sliced(
+        tmp_path / "t", tmp_path / "s", layout="qwen2.5-vl", history_images=2, max_history=1, min_history=1,
+        max_pixels=65536, val_fraction=0.0,
+    )  # fmt: skip
+    made = build.augmented(tmp_path / "s", tmp_path / "a", rate=0.5, kinds=("wrong_element",))
+    at_home = {
+        turn.actions[0].point
+        for sample in made.samples()
+        for turn in sample.turns
+        if turn.role == "error" and sample.goal.startswith(("Star", "Share"))
+    }
+    assert {place for place in OTHER_PLACES if _tapped(tmp_path / "t", place) in at_home} == set(OTHER_PLACES)
+
+
+def _tapped(recordings: Path, place: str) -> object:
+    """Return where a recording taps to get to a place."""
+    path = recordings / f"plain-peek-{place.lower()}" / "trajectory.json"
+    return msgspec.json.decode(path.read_bytes(), type=Trajectory).steps[1].actions[0].point
