@@ -139,6 +139,9 @@ def test_wrong_use(dataset: Dataset, tmp_path: Path, demo_run: tuple[Path, Train
     shutil.copytree(demo_run[0], broken)
     (broken / "adapter" / "adapter_model.safetensors").unlink()
     assert "expected a finished run" in refused(dataset.path, str(broken), None)
+    base = str(demo_run[0] / "base")
+    assert "--no-base: found it with" in refused(dataset.path, base, None, base=False)
+    assert "--no-base: found it with --predictions" in refused(dataset.path, None, file, base=False)
 
 
 def test_a_dataset_that_contradicts_the_run(

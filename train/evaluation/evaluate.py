@@ -42,6 +42,8 @@ def run(
     total = len(samples)
     warnings: list[str] = []
     if predictions is not None:
+        if not options.base:
+            raise ConfigError("--no-base", "found it with --predictions, expected it with a run", "leave it out")
         answers = [Answers("predictions", _read(predictions, dataset, samples))]
         samples = [sample for sample in samples if sample.sample_id in answers[0].responses]
         if missing := total - len(samples):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.dataset import Dataset
-from pipeline.exceptions import ContractError, InputError
+from pipeline.exceptions import ConfigError, ContractError, InputError
 from pipeline.manifest import Contract
 from pipeline.records import Sample
 from train.config import SftConfig
@@ -33,9 +33,12 @@ def answers(
 ) -> tuple[list[Answers], list[str]]:
     """Return what the base and the adapter of a run, or a model alone, answer; and what should be warned of.
 
-    Raises InputError or ContractError for a folder that is neither, or a model that contradicts the dataset.
+    Raises InputError or ContractError for a folder that is neither, or a model that contradicts the dataset, and
+    ConfigError where nobody would be left to answer.
     """
     base, adapter, warnings = locate(model, dataset)
+    if adapter is None and not options.base:
+        raise ConfigError("--no-base", f"found it with {model}, which has no adapter, expected a run", "leave it out")
     require(base)
     with quietly(verbose=options.verbose):
         if adapter is not None and (adapter.parent / RESULT).is_file():

@@ -66,7 +66,8 @@ def _cache(
     needed = sum(tokens for _, tokens in shown.values()) * features.bytes_per_token(plan.base.config, plan.precision)
     free = shutil.disk_usage(out).free if sft.cache_vision == "disk" else _free_memory() // 2
     quota = min(int(sft.cache_quota_gb * GB), free)
-    kept = f"train: features of {len(shown)} screenshots in {sft.cache_vision}: {needed / GB:.3g} GB"
+    where = {"memory": "in memory", "disk": "on disk"}[sft.cache_vision]
+    kept = f"train: features of {len(shown)} screenshots {where}: {needed / GB:.3g} GB"
     if needed > quota:
         whose = "are free" if quota == free else "are allowed by cache_quota_gb"
         kept += f", but {quota / GB:.3g} GB {whose}: about {len(shown) * quota // needed} are kept, the others are not"
