@@ -145,14 +145,14 @@ def test_any_whole_number_is_a_seed(dataset_folder: Path, tmp_path: Path, seed: 
     [
         ("", "hint: it is a run of gdp train; gdp merge"),
         ("adapter", "hint: it is an adapter; gdp merge"),
-        ("generations", "expected a model folder"),
+        ("elsewhere", "expected a model folder"),
     ],
 )
 def test_what_people_take_for_a_model(
-    demo_run: tuple[Path, object], dataset_folder: Path, folder: str, message: str
+    demo_run: tuple[Path, object], dataset_folder: Path, tmp_path: Path, folder: str, message: str
 ) -> None:
     """To go on from a run is to merge it first; the hint says so."""
-    (place := demo_run[0] / folder).mkdir(exist_ok=True)
+    place = tmp_path if folder == "elsewhere" else demo_run[0] / folder
     with pytest.raises(InputError, match=r"found no usable config\.json") as caught:
         dry(dataset_folder, DEMO, RunOptions(model=str(place)))
     assert message in str(caught.value)
