@@ -1,14 +1,16 @@
 """libvips: three times as fast as Pillow at the same pixels (`tests/test_engines.py` holds both together).
 
-It resizes everything. A PNG that becomes smaller is decoded by kornia-rs, in half of libvips' time and a quarter of
-Pillow's; any other by libvips. Both are given only plain PNGs, and believed only where they have nothing to complain
-about: whatever is unusual or broken goes to Pillow, so both engines refuse the same files with the same words. One
-fault kornia-rs lets pass: right chunks around a stream of pixels that ends in a wrong checksum of its own. So it is
-asked for pixels only, and never vouches for a file that is stored as it came.
+It resizes everything. A PNG or JPEG that becomes smaller is decoded by kornia-rs: a PNG in half of libvips' time and a
+quarter of Pillow's, a JPEG a little faster than by Pillow and to three bytes a pixel, which take less time to resize
+than four. Any other PNG is libvips'. Both are given only plain pictures, and believed only where they have nothing to
+complain about: whatever is unusual or broken goes to Pillow, so both engines refuse the same files with the same words.
+One fault kornia-rs lets pass: right chunks of a PNG around a stream of pixels that ends in a wrong checksum of its own.
+So it is asked for pixels only, and never vouches for a file that is stored as it came.
 
-JPEG and WebP are Pillow's, whose decoders are no slower and hand over four bytes a pixel, as the encoder wants them.
+All else is Pillow's, whose decoders hand over four bytes a pixel, as the encoder wants them.
 """
 
+import contextlib
 import os
 
 # libvips reads these when it is loaded: no threads beside the worker's own, and no second voice on stderr.
@@ -112,6 +114,33 @@ class PngPicture:
         return image if solid else _opaque(image)
 
 
+class JpegPicture:
+    """A plain JPEG that may become smaller; where it does not, or kornia-rs has doubts, Pillow decodes it."""
+
+    def __init__(self, data: bytes, header: Header) -> None:
+        self._data = data
+        self._header = header
+        self.size = header.width, header.height
+        self.faithful = header.format
+
+    def pixels(self, size: Size) -> Image.Image:
+        """Return it at that size, in mode RGBX; raises UnreadableError unless every pixel decodes."""
+        if size != self.size and not _grows(self.size, size):
+            with contextlib.suppress(pyvips.Error, _DoubtError):
+                return _framed(_reduced(self._decoded(), self.size, size), size)
+        return DecodedPicture(PillowEngine().open(self._data, self._header)).pixels(size)
+
+    def _decoded(self) -> "pyvips.Image":
+        """Return it as kornia-rs decodes it, which takes no file that libjpeg warns of."""
+        try:
+            pixels = kornia_rs.io.decode_image_jpegturbo(self._data, "rgb")
+        except Exception as error:  # it raises nothing more special
+            raise _DoubtError from error
+        if pixels.shape != (*self.size[::-1], 3):
+            raise _DoubtError
+        return pyvips.Image.new_from_memory(pixels.data, *self.size, 3, "uchar")
+
+
 class _DoubtError(Exception):
     """A fast decoder has something to complain about."""
 
@@ -131,6 +160,8 @@ class VipsEngine:
         """Return the picture, not decoded yet; raises UnreadableError."""
         if header.format == "png" and header.plain:
             return PngPicture(data, header)
+        if header.format == "jpeg" and header.plain and kornia_rs is not None:
+            return JpegPicture(data, header)
         return DecodedPicture(PillowEngine().open(data, header))
 
 
