@@ -12,6 +12,7 @@ All else is Pillow's, whose decoders hand over four bytes a pixel, as the encode
 
 import contextlib
 import os
+from typing import Any
 
 # libvips reads these when it is loaded: no threads beside the worker's own, and no second voice on stderr.
 os.environ["VIPS_CONCURRENCY"] = "1"
@@ -52,7 +53,7 @@ class DecodedPicture:
 
     def pixels(self, size: Size) -> Image.Image:
         """Return it at that size, in mode RGBX."""
-        if size == self.size or _grows(self.size, size):
+        if not _shrinks(self.size, size):
             return self._picture.pixels(size)
         image = pyvips.Image.new_from_memory(memory(self._picture.image), *self.size, 4, "uchar")
         try:
@@ -88,7 +89,7 @@ class PngPicture:
 
     def _resized(self, size: Size) -> Image.Image:
         """Return the picture at that size, by the rule of Pillow's bicubic."""
-        if size != self.size and not _grows(self.size, size):
+        if _shrinks(self.size, size):
             image = self._streamed() if kornia_rs is None else self._decoded()
             return _framed(_reduced(image, self.size, size), size)
         whole = _framed(self._streamed(), self.size)
@@ -103,13 +104,9 @@ class PngPicture:
 
     def _decoded(self) -> "pyvips.Image":
         """Return it as kornia-rs decodes it, all at once, on white."""
-        width, height = self.size
         mode = "rgba" if self._bands == 4 else "rgb"
-        try:
-            pixels = kornia_rs.io.decode_image_png_u8(self._data, (height, width), mode)
-        except Exception as error:  # it raises nothing more special
-            raise _DoubtError from error
-        image = pyvips.Image.new_from_memory(pixels.data, width, height, self._bands, "uchar")
+        pixels = _asked("decode_image_png_u8", self.size, self._bands, self._data, self.size[::-1], mode)
+        image = pyvips.Image.new_from_memory(pixels.data, *self.size, self._bands, "uchar")
         solid = self._bands == 4 and np.bitwise_and.reduce(pixels.view("<u4"), axis=None) >> 24 == 255
         return image if solid else _opaque(image)
 
@@ -125,24 +122,30 @@ class JpegPicture:
 
     def pixels(self, size: Size) -> Image.Image:
         """Return it at that size, in mode RGBX; raises UnreadableError unless every pixel decodes."""
-        if size != self.size and not _grows(self.size, size):
+        if _shrinks(self.size, size):
             with contextlib.suppress(pyvips.Error, _DoubtError):
                 return _framed(_reduced(self._decoded(), self.size, size), size)
         return DecodedPicture(PillowEngine().open(self._data, self._header)).pixels(size)
 
     def _decoded(self) -> "pyvips.Image":
         """Return it as kornia-rs decodes it, which takes no file that libjpeg warns of."""
-        try:
-            pixels = kornia_rs.io.decode_image_jpegturbo(self._data, "rgb")
-        except Exception as error:  # it raises nothing more special
-            raise _DoubtError from error
-        if pixels.shape != (*self.size[::-1], 3):
-            raise _DoubtError
+        pixels = _asked("decode_image_jpegturbo", self.size, 3, self._data, "rgb")
         return pyvips.Image.new_from_memory(pixels.data, *self.size, 3, "uchar")
 
 
 class _DoubtError(Exception):
     """A fast decoder has something to complain about."""
+
+
+def _asked(decoder: str, size: Size, bands: int, *arguments: Any) -> Any:
+    """Return what a decoder of kornia-rs makes of a picture [height, width, bands]; raises _DoubtError."""
+    try:
+        pixels = getattr(kornia_rs.io, decoder)(*arguments)
+    except Exception as error:  # it raises nothing more special
+        raise _DoubtError from error
+    if pixels.shape != (*size[::-1], bands):
+        raise _DoubtError
+    return pixels
 
 
 class VipsEngine:
@@ -165,9 +168,9 @@ class VipsEngine:
         return DecodedPicture(PillowEngine().open(data, header))
 
 
-def _grows(now: Size, size: Size) -> bool:
-    """Tell whether a side gets longer: libvips enlarges by another rule, up to 165 levels away."""
-    return size[0] > now[0] or size[1] > now[1]
+def _shrinks(now: Size, size: Size) -> bool:
+    """Tell whether a side gets shorter and none longer: libvips enlarges by another rule, up to 165 levels away."""
+    return size != now and size[0] <= now[0] and size[1] <= now[1]
 
 
 def _opaque(image: "pyvips.Image") -> "pyvips.Image":
