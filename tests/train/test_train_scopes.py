@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pipeline.exceptions import ConfigError, StageError
 from train import describe
 from train.config import DEMO, LoraConfig, SftConfig, TrainConfig, load
 from train.encoding.data import Collator
-from train.models import adapt, lora, model, rates
+from train.models import adapt, lora, matching, model, rates
 from train.models.gradients import GradientCheck
 from train.models.loss import token_losses
 from train.run import RunOptions, run
@@ -83,6 +84,19 @@ def test_a_pattern_names_only_the_layers_that_were_chosen() -> None:
     assert chosen.modules == (names[1], names[11])
     assert [name for name in names if re.fullmatch(chosen.pattern, name)] == [names[1], names[11]]
     assert re.fullmatch(lora.resolve(["llm"], names, "here").pattern, names[5])
+
+
+@pytest.mark.parametrize("entry", [r"(\w+\.?)+x", r"(?!visual)(\w|\w\w|\.)+!"])
+def test_a_pattern_that_backtracks_for_ever_is_refused(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    """It would not be through with one name of 47 letters in a lifetime; what comes after it is not limited."""
+    monkeypatch.setattr(matching, "SECONDS", 0.1)
+    before = signal.getsignal(signal.SIGVTALRM)
+    with pytest.raises(ConfigError, match="is not through with the modules' names after 0.1 s") as caught:
+        lora.resolve([entry], ["model.language_model.layers.0.self_attn.q_proj"], "here")
+    assert repr(entry) in caught.value.message
+    assert caught.value.__cause__ is None
+    assert signal.getsignal(signal.SIGVTALRM) is before
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
 
 
 def test_a_scope_must_find_what_its_name_promises() -> None:

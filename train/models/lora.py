@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.exceptions import ConfigError
 
+from .matching import matched
 from .parts import LANGUAGE, PROJECTOR, TITLES, VISION, Part, part_of
 
 _LAYER = rf"(?:.*\.)?(?:{'|'.join(LANGUAGE)})\.(?:\w+\.)*?layers\.\d+\."
@@ -91,11 +92,10 @@ def resolve(wanted: Iterable[str], linear: Iterable[str], where: str, others: It
 
 def _matched(entry: str, names: list[str], where: str) -> tuple[str, ...]:
     try:
-        compiled = re.compile(_pattern(entry))
+        return matched(_pattern(entry), names, where, entry)
     except re.error as error:
         message = f"found {entry!r}, which is no regular expression ({error})"
         raise ConfigError(where, message, f"use one of {', '.join(SCOPES)}") from error
-    return tuple(name for name in names if compiled.fullmatch(name))
 
 
 def _pattern(entry: str) -> str:
