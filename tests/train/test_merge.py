@@ -82,6 +82,27 @@ def test_only_finished_runs_are_merged(finished: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_an_adapter_alone_is_told_what_it_is(finished: Path, tmp_path: Path) -> None:
+    """The adapter of a run, a run that a guard stopped, with what is kept of it or without, a checkpoint."""
+    with pytest.raises(InputError, match=f"found the adapter of a run, expected the run\nhint: name {finished}$"):
+        merge.run(finished / "adapter", tmp_path / "out", QUIET)
+    stopped = tmp_path / "run"
+    shutil.copytree(finished, stopped)
+    (stopped / "run.json").rename(stopped / ".unfinished.json")
+    (stopped / "adapter").rename(stopped / "last_good")
+    with (stopped / "training_log.jsonl").open("a") as log:
+        log.write('{"step": 14, "event": "stop", "guard": "divergence"}\n')
+    kept = f"found a run that a guard stopped, expected a finished one\nhint: {stopped}/last_good is its best adapter"
+    with pytest.raises(InputError, match=kept):
+        merge.run(stopped, tmp_path / "out", QUIET)
+    with pytest.raises(InputError, match=r"found an adapter without a finished run.*\nhint: gdp evaluate and PEFT load"):
+        merge.run(stopped / "last_good", tmp_path / "out", QUIET)
+    shutil.rmtree(stopped / "last_good")
+    with pytest.raises(InputError, match=r"a guard stopped.*\nhint: change the configuration and train again$"):
+        merge.run(stopped, tmp_path / "out", QUIET)
+    assert not (tmp_path / "out").exists()
+
+
 def test_other_files_are_safe(finished: Path, tmp_path: Path) -> None:
     """Not even --fresh touches a folder that no merge made."""
     (tmp_path / "thesis.txt").write_text("x")

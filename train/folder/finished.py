@@ -1,5 +1,6 @@
 """A finished run as others find it: its `run.json` checked, and the base model that it was trained on."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from pipeline.exceptions import InputError
 from pipeline.manifest import Contract
 from pipeline.policy import Prompts
 
-from .rundir import MARKER, RESULT
+from .rundir import LAST_GOOD, LOG, MARKER, RESULT
 
 ADAPTER = "adapter/adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+"""Stands in every folder of an adapter."""
 
 
 class Training(msgspec.Struct, frozen=True):
@@ -51,13 +54,38 @@ def read(folder: Path) -> Finished:
     if not folder.is_dir():
         raise InputError(where, "found no folder, expected a run of gdp train")
     if not (folder / RESULT).is_file():
-        if (folder / MARKER).is_file():
-            hint = "the command that started it goes on from its last checkpoint"
-            raise InputError(where, "found a run that was not finished, expected one that was", hint)
-        raise InputError(where, f"found no {RESULT}, expected a run of gdp train", "gdp train writes runs")
+        raise _no_run(folder)
     if not (folder / ADAPTER).is_file():
         raise InputError(where, f"found no {ADAPTER}, expected a finished run of gdp train")
     return document(folder / RESULT)
+
+
+def _no_run(folder: Path) -> InputError:
+    """Return what a folder without a result is, and what to do with it; an adapter is of use without its run, too."""
+    where = str(folder)
+    if (folder / MARKER).is_file():
+        if not _failed(folder):
+            hint = "the command that started it goes on from its last checkpoint"
+            return InputError(where, "found a run that was not finished, expected one that was", hint)
+        again = "change the configuration and train again"
+        kept = f"{folder / LAST_GOOD} is its best adapter, which gdp evaluate and PEFT load; or {again}"
+        hint = kept if (folder / LAST_GOOD).is_dir() else again
+        return InputError(where, "found a run that a guard stopped, expected a finished one", hint)
+    if (folder / CONFIG).is_file():
+        if (folder.parent / RESULT).is_file():
+            return InputError(where, "found the adapter of a run, expected the run", f"name {folder.parent}")
+        hint = "gdp evaluate and PEFT load it as it is; PEFT's merge_and_unload merges it, unchecked"
+        return InputError(where, "found an adapter without a finished run, expected a run of gdp train", hint)
+    return InputError(where, f"found no {RESULT}, expected a run of gdp train", "gdp train writes runs")
+
+
+def _failed(folder: Path) -> bool:
+    """Tell whether the newest line of the log is that of a guard that stopped the run."""
+    try:
+        newest = json.loads((folder / LOG).read_bytes().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return False
+    return isinstance(newest, dict) and newest.get("event") == "stop"
 
 
 def document(path: Path) -> Finished:

@@ -31,11 +31,14 @@ TENSORBOARD = "tensorboard"
 ANSWERS, PICTURES = "generations.jsonl", "generations"
 """What the model said at each evaluation, as text and as pictures."""
 
+LAST_GOOD = "last_good"
+"""The best adapter of a run that a guard stopped."""
+
 FEATURES = "vision_cache"
 """What `cache_vision: disk` keeps while the run lasts."""
 
 FILES = (RESULT, MARKER, LOCK, LOG, "loss.png", ANSWERS)
-FOLDERS = ("adapter", "base", checkpoints.FOLDER, "last_good", PICTURES, TENSORBOARD, FEATURES)
+FOLDERS = ("adapter", "base", checkpoints.FOLDER, LAST_GOOD, PICTURES, TENSORBOARD, FEATURES)
 OURS = (*FILES, *FOLDERS)
 
 GROWING = (LOG, ANSWERS, PICTURES, TENSORBOARD, FEATURES, checkpoints.FOLDER)

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 from train.encoding import processor
+from train.folder.rundir import LAST_GOOD
 from train.plan import Plan
 
 from .log import Log
 from .watch import GuardStopError
 
-FOLDER = "last_good"
 FILES = ("adapter_model.safetensors", "adapter_config.json")
 
 
@@ -22,7 +22,7 @@ def kept(error: GuardStopError, out: Path, checkpoint: str | None, plan: Plan, l
     if checkpoint is None or not best[1] < start[1]:
         kept_hint = "no evaluation was below the start, so no adapter was kept"
     else:
-        folder = out / FOLDER
+        folder = out / LAST_GOOD
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for name in FILES:
