@@ -92,6 +92,14 @@ def test_what_is_not_there_is_one_line(
     assert str(caught.value).count("\n") == 1
 
 
+def test_workers_are_counted_against_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number mistyped would start so many processes."""
+    monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda _: {0, 1})
+    hardware.of(SftConfig(dataloader_num_workers=8))
+    with pytest.raises(ConfigError, match="num_workers: found 1000, expected 8 at most for 2 cores of this machine"):
+        hardware.of(SftConfig(dataloader_num_workers=1000))
+
+
 def test_flash_attention_needs_half_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed, but no GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

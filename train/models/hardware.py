@@ -1,6 +1,7 @@
 """What this machine lets a run use: device, number format, attention, 8-bit optimizers; chosen here, and said."""
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ BITSANDBYTES = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit")
 """Optimizers that bitsandbytes brings."""
 
 FLASH = "flash_attention_2"
+
+MOST_WORKERS = 4
+"""Processes that decode screenshots, for each core. More only wait for one; a thousand take a machine down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ def of(sft: SftConfig) -> Hardware:
     form = precision(sft, where)
     attention = _attention(sft, where, form)
     _check_bitsandbytes(sft)
+    _check_workers(sft)
     reasons = (f"{form} on {_named(where)}: {_why(sft, where)}", *_remarks(sft, where, attention))
     return Hardware(where, form, attention, reasons)
 
@@ -86,6 +91,15 @@ def _check_bitsandbytes(sft: SftConfig) -> None:
         key = next(key for key, on in used.items() if on)
         message = f"bitsandbytes is not installed, which {key} needs"
         raise MissingExtraError("training.sft", message, INSTALL_HINT)
+
+
+def _check_workers(sft: SftConfig) -> None:
+    """Raise ConfigError for far more worker processes than there are cores for."""
+    cores = len(os.sched_getaffinity(0))
+    if (sft.dataloader_num_workers or 0) > MOST_WORKERS * cores:
+        most = f"{MOST_WORKERS * cores} at most for {cores} core{'s' if cores > 1 else ''} of this machine"
+        message = f"found {sft.dataloader_num_workers}, expected {most}"
+        raise ConfigError("training.sft.dataloader_num_workers", message, "leave it out: the number is chosen then")
 
 
 def _named(where: str) -> str:
