@@ -1,4 +1,4 @@
-"""YAML as people mean it: `1e-4` is a number, a date is text, a key that stands twice is an error.
+"""YAML as people mean it: `1e-4` is a number, `1:30`, `yes` and a date are text, a key that stands twice is an error.
 
 What settings never need is refused, so that no file can do more than be wrong: anchors, aliases, tags, merge keys, keys
 that are no text, deep nesting and integers of more than 64 bits.
@@ -18,7 +18,7 @@ DEEPEST = 16
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML follows YAML 1.1, where `1e-4` is text because it has no dot."""
+    """PyYAML follows YAML 1.1; which plain values are no text is said below."""
 
     depth = 0
 
@@ -70,20 +70,26 @@ def _shown(node: yaml.Node) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in known if tag != "tag:yaml.org,2002:timestamp"]
-    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+_PLAIN = {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?(?:0|[1-9][\d_]*|0x[\da-fA-F_]+|0b[01_]+)",
+    "float": r"[-+]?(?:(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+)"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "merge": "<<",
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+"""What a value without quotes may be beside text. YAML 1.1 also turns 1:30 into 90, 017 into 15 and yes into true."""
+
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern in _PLAIN.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), None)
 
 
 def parse(text: str) -> Any:
     """Return the document's value; raises yaml.YAMLError.
 
-    >>> parse("learning_rate: 1e-4")
-    {'learning_rate': 0.0001}
+    >>> parse("{learning_rate: 1e-4, grad_norm: off}")
+    {'learning_rate': 0.0001, 'grad_norm': 'off'}
     """
     return yaml.load(text, Loader=_Loader)  # noqa: S506  a subclass of SafeLoader
 

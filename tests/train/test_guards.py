@@ -204,11 +204,13 @@ def test_the_log_tells_what_the_run_told(run: list[tuple[float, float, bool]], e
 
 
 def test_a_bare_off_is_off(tmp_path: Path) -> None:
-    """YAML 1.1 reads it as false; a typo is answered with the key that was meant."""
+    """And so is false; a typo is answered with the key that was meant."""
     path = tmp_path / "config.yaml"
     path.write_text("training: {guards: {grad_norm: off, loss_spike: stop, loss_spike_multiple: 3}}")
     guards = load(path).guards
     assert guards == replace(GuardConfig(), grad_norm="off", loss_spike="stop", loss_spike_multiple=3.0)
+    path.write_text("training: {guards: {grad_norm: false}}")
+    assert load(path).guards == GuardConfig(grad_norm="off")
     path.write_text("training: {guards: {grad_norm: true}}")
     with pytest.raises(ConfigError, match="grad_norm: found true, expected one of off"):
         load(path)

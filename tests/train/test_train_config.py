@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import schemas
 from pipeline.exceptions import ConfigError
+from pipeline.yamlfile import parse
 from train.config import DEMO, RECIPES, TrainConfig, load
 
 
@@ -34,6 +36,21 @@ def test_numbers_in_scientific_notation_are_numbers(tmp_path: Path) -> None:
     assert load(written(tmp_path, "training: {sft: {learning_rate: 1e-4}}")).sft.learning_rate == 1e-4
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *[(text, text) for text in ("1:30", "1:30.5", "190:20:30", "017", "00", "yes", "No", "on", "off", "=", ".")],
+        *[(text, None) for text in ("~", "null", "")],
+        *[("true", True), ("False", False), ("0", 0), ("-5", -5), ("+5", 5), ("1_000", 1000), ("0x1F", 31)],
+        *[("1e-4", 1e-4), (".5e3", 500.0), ("5.", 5.0), ("-.inf", -float("inf")), ("2026-11-28", "2026-11-28")],
+    ],
+)
+def test_a_plain_value_is_what_stands_there(written: str, meant: Any) -> None:
+    """YAML 1.1 makes 90 of 1:30, 15 of 017 and true of yes: nobody who writes that means it."""
+    found = parse(f"key: {written}")["key"]
+    assert (type(found), found) == (type(meant), meant)
+
+
 def test_a_model_without_a_file_gets_the_defaults() -> None:
     """The demonstration's learning rate never reaches a real model by itself."""
     assert load(None).for_model("some/model") == TrainConfig()
@@ -52,6 +69,9 @@ def test_recipes_load_and_begin_with_their_command(recipe: Path) -> None:
     [
         ("training: {sft: {learning_rate: x}}", r'\$\.training\.sft\.learning_rate: found "x", expected number'),
         ("training: {sft: {learning_rate: 0}}", r"\$\.training\.sft\.learning_rate: found 0, expected more than 0"),
+        ("training: {sft: {num_train_epochs: 1:30}}", r'num_train_epochs: found "1:30", expected number$'),
+        ("training: {sft: {max_tokens: 017}}", r'max_tokens: found "017", expected integer$'),
+        ("training: {sft: {use_4bit: yes}}", r'use_4bit: found "yes", expected boolean$'),
         ("training: {sft: {learning_rate: .inf}}", r"learning_rate: found inf, expected a finite number"),
         ("training: {sft: {optim: lion}}", r"optim: found \"lion\", expected one of adamw_torch"),
         ("training: {sft: {eval_steps: 2.5}}", r"eval_steps: found 2.5, expected a whole number"),

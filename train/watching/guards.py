@@ -50,7 +50,7 @@ class GuardConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) is False:  # YAML 1.1 reads a bare `off` as false
+            if getattr(self, field.name) is False:  # another word for `off`, and what YAML 1.1 makes of it
                 object.__setattr__(self, field.name, "off")
 
 
