@@ -14,6 +14,7 @@ from typing import Any
 import build
 import click
 import pytest
+from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.dataset import Dataset
@@ -393,6 +394,25 @@ def test_stopping_leaves_nothing_half_done(tmp_path: Path, how: signal.Signals) 
     assert found.items() <= expected.items()
     assert build.gdp(*command[1:], "-o", out, "-q").returncode == 0
     assert build.tree(out) == expected
+
+
+PATHS = [
+    (name, option)
+    for name, command in main.commands.items()
+    for option in command.params
+    if isinstance(option.type, click.Path)
+]
+
+
+@pytest.mark.parametrize(("command", "option"), PATHS, ids=[f"{name} {option.opts[0]}" for name, option in PATHS])
+def test_an_empty_path_is_wrong_usage(command: str, option: click.Parameter) -> None:
+    """It is no name of the working folder, in which a command would then write."""
+    name = option.opts[0] if isinstance(option, click.Option) else None
+    done = CliRunner().invoke(main, [command, *([name] if name else []), ""])
+    where = name or option.human_readable_name
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [f"{where}: found an empty name, expected a path",
+                                        "hint: is a variable of the shell empty?"]  # fmt: skip
 
 
 @pytest.mark.parametrize("out", ["", "two\nlines", "byte\udcff"])

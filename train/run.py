@@ -86,10 +86,16 @@ def require(model: str | None) -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError("gdp train", f"{', '.join(missing)} not installed", INSTALL_HINT)
-    if model is not None and not model.strip():
-        raise ConfigError("model", f"found {model!r}, expected a model folder or a hub id such as owner/name")
+    if model is not None:
+        require_name(model)
     if model and not Path(model).exists() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise InputError(model, "found nothing there, expected a model folder or a hub id such as owner/name")
+
+
+def require_name(model: str) -> None:
+    """Raise ConfigError for a name of no letter: as a path it would be the working folder."""
+    if not model.strip():
+        raise ConfigError("model", f"found {model!r}, expected a model folder or a hub id such as owner/name")
 
 
 def require_services(names: Sequence[str]) -> None:

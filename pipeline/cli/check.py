@@ -8,7 +8,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import Report, finish_stage, shared_options, source_place, supervise_option, worker_option
+from .options import PATH, Report, finish_stage, shared_options, source_place, supervise_option, worker_option
 
 if TYPE_CHECKING:
     from pipeline.stage import Running
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--severity", "severities", multiple=True, metavar="CHECK=LEVEL",
     help="Treat a check as error (row refused), warning (row flagged) or info (counted); may be repeated.",
 )  # fmt: skip
-@click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE", help="YAML file that sets thresholds.")
+@click.option("--thresholds", type=PATH, metavar="FILE", help="YAML file that sets thresholds.")
 @click.option(
     "--max-tokens", type=click.IntRange(1), metavar="N", help="Tokens of a sample at most, screenshots included."
 )
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     help="With -o: replace e-mail addresses, phone, card, account numbers and keys in all texts; not on screenshots.",
 )  # fmt: skip
 @click.option(
-    "--report", "report_folder", type=click.Path(path_type=Path), metavar="DIR",
+    "--report", "report_folder", type=PATH, metavar="DIR",
     help="Folder for a page about the dataset and what was found, and the same for programs.",
 )  # fmt: skip
 @click.option("--against", metavar="DATASET", help="Another dataset, to tell how this one differs from it.")
@@ -104,7 +104,7 @@ def validate_command(
 
 @click.command("view")
 @click.argument("dataset")
-@click.option("--export", type=click.Path(path_type=Path), metavar="DIR", help="Write the pages there, to share them.")
+@click.option("--export", type=PATH, metavar="DIR", help="Write the pages there, to share them.")
 @click.option(
     "--limit", type=click.IntRange(1), default=1000, show_default=True,
     help="With --export: samples at most, spread evenly.",
@@ -131,7 +131,7 @@ def view_command(
 @click.option("--tokens", is_flag=True, help="Each token with its label and weight instead of the texts.")
 @click.option("--model", help="With --tokens: whose tokenizer.  [default: the tiny built-in one]")
 @supervise_option
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="With --tokens: as for gdp train.")
+@click.option("--config", "config_file", type=PATH, help="With --tokens: as for gdp train.")
 def inspect_command(
     *, dataset: str, sample_id: str, tokens: bool, model: str | None, supervise: "Supervise", config_file: Path | None
 ) -> None:

@@ -7,7 +7,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import finish, on_terminal, shared_options, source_place
+from .options import PATH, finish, on_terminal, shared_options, source_place
 
 if TYPE_CHECKING:
     from train.evaluation.evaluate_answers import Split
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @click.argument("places", nargs=-1, metavar="[MODEL_OR_RUN] DATASET")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="Folder for metrics, answers, pictures.")
+@click.option("-o", "--output", "out", type=PATH, help="Folder for metrics, answers, pictures.")
 @click.option(
-    "--predictions", type=click.Path(path_type=Path), metavar="FILE",
+    "--predictions", type=PATH, metavar="FILE",
     help="Judge these answers instead of a model's: JSON lines of sample_id and response.",
 )  # fmt: skip
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 from pipeline.exceptions import ConfigError
 
-from .options import finish, on_terminal, seed_option, shared_options, source_place, supervise_option
+from .options import PATH, finish, on_terminal, seed_option, shared_options, source_place, supervise_option
 
 if TYPE_CHECKING:
     from train.run import Supervise
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("dataset")
-@click.option("-o", "--output", "out", type=click.Path(path_type=Path), help="New folder for the run.")
+@click.option("-o", "--output", "out", type=PATH, help="New folder for the run.")
 @click.option("--model", help="Model folder or hub id.  [default: a tiny built-in model, for demonstration]")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file with hyper-parameters.")
+@click.option("--config", "config_file", type=PATH, help="YAML file with hyper-parameters.")
 @supervise_option
 @click.option("--max-steps", type=click.IntRange(1), help="Stop after this many optimiser steps.")
 @click.option(
@@ -82,9 +82,9 @@ def train_command(
 
 
 @click.command("monitor")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option("--once", is_flag=True, help="Print one picture and exit; so it is where stdout is no terminal.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture as a page to FILE.")
+@click.option("--html", type=PATH, metavar="FILE", help="Write the picture as a page to FILE.")
 def monitor_command(*, run: Path, once: bool, html: Path | None) -> None:
     """Follow a run of gdp train: curves, throughput, what the guards say, the time left.
 

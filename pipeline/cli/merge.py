@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import finish, on_terminal, shared_options
+from .options import PATH, finish, on_terminal, shared_options
 
 if TYPE_CHECKING:
     from train.outputs.merge import Precision
 
 
 @click.command("merge")
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "out", required=True, type=click.Path(path_type=Path), help="New folder for the model.")
+@click.argument("run_folder", metavar="RUN", type=PATH)
+@click.option("-o", "--output", "out", required=True, type=PATH, help="New folder for the model.")
 @click.option(
     "--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32"]), default="auto", show_default=True,
     help="Number format of the weights; auto is that of the base model's files.",

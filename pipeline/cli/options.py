@@ -4,16 +4,32 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, cast
 
 import click
 
-from pipeline.exceptions import InputError
+from pipeline.exceptions import ConfigError, InputError
 
 if TYPE_CHECKING:
     from pipeline.place import Place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Path(click.Path):
+    """A path with a name: `Path("")`, what an unset variable of the shell makes of it, would be the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; raises ConfigError for an empty one."""
+        if value == "":
+            names = () if param is None else (*param.opts, param.human_readable_name)
+            shown = next((name for name in names if name.startswith("-")), names[-1] if names else "path")
+            raise ConfigError(shown, "found an empty name, expected a path", "is a variable of the shell empty?")
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 
 
 def on_terminal() -> bool:

@@ -8,6 +8,7 @@ import click
 from pipeline.exceptions import ConfigError
 
 from .options import (
+    PATH,
     finish_stage,
     on_terminal,
     output_option,
@@ -96,11 +97,9 @@ def import_command(
     help="What is held out as a whole; near-duplicates stay together in any case.",
 )  # fmt: skip
 @click.option("--shard-size", type=int, default=32, show_default=True, help="Trajectories in a shard.")
+@click.option("--system-prompt", type=PATH, help="Text file with the system prompt to use instead.")
 @click.option(
-    "--system-prompt", type=click.Path(path_type=Path), help="Text file with the system prompt to use instead."
-)
-@click.option(
-    "--user-prompt", type=click.Path(path_type=Path),
+    "--user-prompt", type=PATH,
     help="Text file with the user's text to use instead: {goal}, and {progress} where the layout tells it.",
 )  # fmt: skip
 @click.option("--apps", metavar="NAME,…", help="Apps on the device, for the prompt to name.")

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from pipeline.dataset import Dataset
-from pipeline.exceptions import GdpError
+from pipeline.exceptions import ConfigError, GdpError
 from pipeline.manifest import MANIFEST
 from train.evaluation.evaluate import run
 from train.evaluation.evaluate_answers import EvaluateOptions
@@ -194,6 +194,8 @@ def test_how_the_base_of_a_run_is_loaded(dataset: Dataset, demo_run: tuple[Path,
     assert _loading(folder / "adapter").use_4bit
     assert not _loading(None).use_4bit
     assert "placeholders" in locate(str(folder), dataset)[2][0]
+    with pytest.raises(ConfigError, match="model: found '', expected a model folder"):
+        locate("", dataset)  # the working folder, as a path
 
 
 def test_predictions_need_no_torch(dataset: Dataset, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_an_adapter_alone_is_told_what_it_is(finished: Path, tmp_path: Path) -> 
     kept = f"found a run that a guard stopped, expected a finished one\nhint: {stopped}/last_good is its best adapter"
     with pytest.raises(InputError, match=kept):
         merge.run(stopped, tmp_path / "out", QUIET)
-    with pytest.raises(InputError, match=r"found an adapter without a finished run.*\nhint: gdp evaluate and PEFT load"):
+    with pytest.raises(InputError, match=r"an adapter without a finished run.*\nhint: gdp evaluate and PEFT load"):
         merge.run(stopped / "last_good", tmp_path / "out", QUIET)
     shutil.rmtree(stopped / "last_good")
     with pytest.raises(InputError, match=r"a guard stopped.*\nhint: change the configuration and train again$"):

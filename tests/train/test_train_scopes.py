@@ -91,7 +91,7 @@ def test_a_pattern_that_backtracks_for_ever_is_refused(monkeypatch: pytest.Monke
     """It would not be through with one name of 47 letters in a lifetime; what comes after it is not limited."""
     monkeypatch.setattr(matching, "SECONDS", 0.1)
     before = signal.getsignal(signal.SIGVTALRM)
-    with pytest.raises(ConfigError, match="is not through with the modules' names after 0.1 s") as caught:
+    with pytest.raises(ConfigError, match=r"is not through with the modules' names after 0\.1 s") as caught:
         lora.resolve([entry], ["model.language_model.layers.0.self_attn.q_proj"], "here")
     assert repr(entry) in caught.value.message
     assert caught.value.__cause__ is None

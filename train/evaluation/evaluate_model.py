@@ -15,7 +15,7 @@ from train.config import SftConfig
 from train.folder import finished
 from train.folder.rundir import RESULT
 from train.quiet import quietly
-from train.run import require
+from train.run import require, require_name
 from train.watching.progress import Progress
 
 from .evaluate_answers import Answers, EvaluateOptions
@@ -47,7 +47,11 @@ def answers(
 
 
 def locate(model: str, dataset: Dataset) -> tuple[str, Path | None, list[str]]:
-    """Return the base model and the adapter's folder, None without one; raises InputError for any other folder."""
+    """Return the base model and the adapter's folder, None without one; raises InputError for any other folder.
+
+    A name of no letter is a ConfigError.
+    """
+    require_name(model)
     folder = Path(model)
     if not folder.is_dir():
         return model, None, []

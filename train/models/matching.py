@@ -14,9 +14,9 @@ SECONDS = 5.0
 
 
 def matched(pattern: str, names: Iterable[str], where: str, entry: str) -> tuple[str, ...]:
-    """Return the names that the pattern matches whole.
+    r"""Return the names that the pattern matches whole.
 
-    Raises re.error, and ConfigError about the entry where that takes too long: `(\\w+\\.?)+x` tries every way to cut a
+    Raises re.error, and ConfigError about the entry where that takes too long: `(\w+\.?)+x` tries every way to cut a
     name in pieces, and those double with each letter. Names differ in length, so no rule about patterns alone would
     tell; engines that cannot backtrack have no lookahead, which people need.
     """
