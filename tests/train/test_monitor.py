@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,39 @@ def test_a_run_under_way_has_a_time_left(tmp_path: Path) -> None:
     assert "running, step 10 of 40, about" in done.stdout
     assert "\noff  grad_norm" in done.stdout
     assert "50% of the time" in done.stdout
+
+
+def timed(step: int, elapsed: float, **timing: float) -> dict[str, Any]:
+    """Return the line of a step with other times."""
+    line = train_line(step, 3.0)
+    return {**line, "timing": {**line["timing"], "elapsed": elapsed, **timing}}
+
+
+def test_a_run_that_goes_on_is_timed_by_each_start(tmp_path: Path) -> None:
+    """`elapsed` counts from the newest start: the pace is that start's, and all of them together are the time."""
+    run = write(tmp_path / "run", [BEGIN, timed(5, 100), timed(10, 200), BEGIN, timed(15, 10)])
+    with locked(Place(str(run)), rundir.LOCK):
+        state = State.of(run)
+        assert state.seconds() == 210
+        assert state.seconds_left() == pytest.approx(2 * 25 - state.age)
+        write(run, [BEGIN, timed(5, 100), timed(10, 200), BEGIN, timed(15, 10), timed(20, 15)])
+        state = State.of(run)
+        assert state.seconds() == 215
+        assert state.seconds_left() == pytest.approx(1 * 20 - state.age)
+
+
+def test_times_below_zero_are_no_times(tmp_path: Path) -> None:
+    """What a clock that was set back wrote is left out; the losses beside it are not."""
+    rates = {"samples_per_second": -3.0, "tokens_per_second": -900.0, "data_wait": -0.5, "process_peak_memory": -1e9}
+    run = write(tmp_path / "run", [BEGIN, timed(5, 20), timed(10, -3700, **rates)])
+    with locked(Place(str(run)), rundir.LOCK):
+        shown = monitor(str(run), "--once").stdout
+        assert monitor(str(run), "--html", str(tmp_path / "page.html")).exit_code == 0
+    assert "running, step 10 of 40, about 2 min" in shown
+    assert "running for     20 s" in shown
+    assert not re.search(r"(?<!\w)-\d", shown)
+    assert not re.search(r">-\d", (tmp_path / "page.html").read_text())
+    assert State.of(run).each_step("losses")[-1] == (10, 3.0)
 
 
 def test_an_interrupted_run_is_told_from_one_under_way(tmp_path: Path) -> None:

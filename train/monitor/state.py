@@ -80,7 +80,7 @@ class State:
 
     def series(self, key: str) -> Series:
         """Return (step, value) of each line that holds a number under the key, also within `timing`."""
-        found = ((line["step"], line.get(key, line.get("timing", {}).get(key))) for line in self.lines)
+        found = ((line["step"], line.get(key, _timing(line, key))) for line in self.lines)
         return [(step, float(value)) for step, value in found if is_number(value)]
 
     def each_step(self, key: str) -> Series:
@@ -100,12 +100,33 @@ class State:
 
     def seconds_left(self) -> float | None:
         """Return the time that the remaining steps will take at the pace so far, None where that is unknown."""
-        paced = [(line["step"], line["timing"]["elapsed"]) for line in self.lines if _timed(line)]
-        if self.status != "running" or not self.steps or not paced:
+        stretches = self._stretches(learning=True)
+        if self.status != "running" or not self.steps or not stretches:
             return None
-        (first, began), (last, now) = paced[0], paced[-1]
-        pace = (now - began) / (last - first) if last > first else now / last
-        return max(0.0, float(pace * (self.steps - last)) - self.age)
+        (first, began), (last, now) = stretches[-1][0], stretches[-1][-1]
+        if last == first:
+            first, began = (stretches[-2][-1][0] if len(stretches) > 1 else 0), 0.0
+        pace = (now - began) / max(1, last - first)
+        return max(0.0, pace * (self.steps - last) - self.age)
+
+    def seconds(self) -> float | None:
+        """Return how long the run has been running, without the time between a stop and the next start."""
+        stretches = self._stretches()
+        return sum(each[-1][1] for each in stretches) if stretches else None
+
+    def _stretches(self, *, learning: bool = False) -> list[Series]:
+        """Return (step, seconds since the start) of the lines, a list for each start: `elapsed` then begins again.
+
+        With `learning` those of training steps alone.
+        """
+        stretches: list[Series] = []
+        for line in self.lines:
+            if (now := _timing(line, "elapsed")) is None or (learning and not ("loss" in line and line["step"] > 0)):
+                continue
+            if not stretches or now < stretches[-1][-1][1]:
+                stretches.append([])
+            stretches[-1].append((line["step"], float(now)))
+        return stretches
 
     def verdicts(self) -> list[Verdict]:
         """Return one verdict for each guard: the state machines of the run, fed with its log."""
@@ -153,5 +174,7 @@ def _status(finished: bool, lines: list[dict[str, Any]], held: bool) -> Status:
     return "interrupted"
 
 
-def _timed(line: dict[str, Any]) -> bool:
-    return "loss" in line and line["step"] > 0 and "elapsed" in line.get("timing", {})
+def _timing(line: dict[str, Any], key: str) -> Any:
+    """Return a number of `timing`, None where it is none that a clock can have meant: one that was set back."""
+    value = line.get("timing", {}).get(key)
+    return value if is_number(value) and value >= 0 else None

@@ -37,8 +37,8 @@ def facts(state: State) -> Iterator[tuple[str, str]]:
     for key, name in (("gpu_peak_memory", "peak GPU memory"), ("process_peak_memory", "peak RSS")):
         if points := state.series(key):
             yield name, f"{points[-1][1] / 2**30:.1f} GiB"
-    if points := state.series("elapsed"):
-        yield "running for", duration(points[-1][1])
+    if (seconds := state.seconds()) is not None:
+        yield "running for", duration(seconds)
 
 
 def duration(seconds: float) -> str:
