@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 from accelerate.utils import DeepSpeedPlugin
+from click.testing import CliRunner
 from training import apart, together
 
+from pipeline.cli import main
 from pipeline.exceptions import ConfigError
 from train import config as settings
 from train import plan
 from train.config import load
 from train.encoding.data import Item
+from train.evaluation.evalconfig import EvalConfig
 from train.folder import checkpoints, processes
 from train.run import RunOptions
 
@@ -82,6 +85,29 @@ def test_two_are_as_one(small: Path, alone: Path, tmp_path: Path, name: str) -> 
     assert result["verified"]["adapter_from_base"] > 0.01
     assert not (out / ".lock").exists()
     assert (tmp_path / "stderr.1").read_text() == ""
+
+
+def test_the_dry_run_of_two_is_their_run(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a launcher the first process tells the steps and the batch of all of them; the others say nothing."""
+    out = tmp_path / "run"
+    once = replace(SHARED, sft=replace(SHARED.sft, eval_steps=100.0), eval=EvalConfig(samples=0))
+    assert together(2, small, out, once, RunOptions(quiet=True)) == [0, 0]
+    line = ["train", str(small), "--dry-run", "--config", str(tmp_path / "config.yaml")]
+    (tmp_path / "config.yaml").write_text(json.dumps({"training": once.to_dict()["training"]}))
+    alone = CliRunner().invoke(main, [*line, "--format", "json"])
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    first = CliRunner().invoke(main, [*line, "--format", "json"])
+    assert (first.exit_code, first.stdout) == (0, "")
+    found, single = json.loads(first.stderr), json.loads(alone.stderr)
+    assert found["steps"]["total"] == json.loads((out / "run.json").read_text())["steps"]
+    assert found["steps"]["total"] < single["steps"]["total"]
+    assert found["batch"] == {"samples": 1, "passes": 2, "processes": 2}
+    learned = found["memory"]["as configured"]["learning"] - single["memory"]["as configured"]["learning"]
+    assert learned == 4 * found["trainable"]
+    assert "4 samples a step: 2 x 1 in each of 2 processes" in CliRunner().invoke(main, line).stderr
+    monkeypatch.setenv("RANK", "1")
+    second = CliRunner().invoke(main, line)
+    assert (second.exit_code, second.output) == (0, "")
 
 
 def told(out: Path) -> str:

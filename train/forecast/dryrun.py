@@ -18,6 +18,7 @@ from train.encoding.data import Collator, Examples, Item
 from train.encoding.frame import image_tokens
 from train.encoding.source import Source
 from train.evaluation.examination import Examination
+from train.folder import processes
 from train.models import hardware
 from train.models.tower import Tower
 from train.plan import Plan, make_plan
@@ -37,6 +38,8 @@ SPARE = 1.0
 
 BINS = 8
 BAR = 30
+
+PARTS = "the model is cut into parts; memory is told as if a process held all of it, so it takes less"
 
 CHECKED = "family, coordinates, pixel factor and budget, control tokens, chat template, labels of the first step"
 
@@ -62,6 +65,20 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What one optimizer step sees: samples of a forward pass, passes, and processes that do so side by side."""
+
+    samples: int
+    passes: int
+    processes: int
+
+    def __str__(self) -> str:
+        whole = self.samples * self.passes * self.processes
+        each = f" in each of {self.processes} processes" if self.processes > 1 else ""
+        return f"{whole} samples a step: {self.passes} x {self.samples}{each}"
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """What a run would be."""
 
@@ -73,6 +90,7 @@ class DryRun:
     trainable: int
     total: int
     steps: Steps
+    batch: Batch
     lengths: tuple[Bin, ...]
     sizes: tuple[Size, ...]
     memory: dict[str, Estimate]
@@ -106,6 +124,7 @@ class DryRun:
             *(f"  refused   {n} {split}: {reason}" for split, why in self.refused.items() for reason, n in why.items()),
             f"  learns    {self.trainable:,} of {self.total:,} weights ({self.trainable / self.total:.2%})",
             f"  steps     {steps.epoch} an epoch, {steps.total} in all, {steps.warmup} of them warm-up",
+            f"  batch     {self.batch}",
             f"  evals     before the first step and after {steps.evaluations} of them",
             "  lengths   tokens up to, samples, mean text + image tokens",
             *_histogram(self.lengths),
@@ -148,17 +167,24 @@ def _unit(memory: dict[str, Estimate]) -> float:
 
 def _table(memory: dict[str, Estimate]) -> list[str]:
     ways, unit = list(memory), _unit(memory)
-    lines = [f"  memory    of the largest batch, in {'GB' if unit == GB else 'MB'}"]
-    lines.append(f"    {'':30}" + "".join(f"{way:>24}" for way in ways))
+    whose = "a process with the largest batch" if processes.count() > 1 else "the largest batch"
+    lines = [f"  memory    of {whose}, in {'GB' if unit == GB else 'MB'}"]
+    lines.append(f"    {'':36}" + "".join(f"{way:>20}" for way in ways))
     for title, term in TERMS.items():
         values = [term(each) for each in memory.values()]
         if any(values):
-            lines.append(f"    {title:30}" + "".join(f"{value / unit:>24.2f}" for value in values))
+            lines.append(f"    {title:36}" + "".join(f"{value / unit:>20.2f}" for value in values))
     return lines
 
 
 def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun:
-    """Return what a run would be; raises GdpError subclasses for all that would stop it before it trains."""
+    """Return what a run would be; raises GdpError subclasses for all that would stop it before it trains.
+
+    Of several processes the first returns; the others leave with SystemExit once they have their device.
+    """
+    if not processes.first():
+        hardware.device(config.sft.device)
+        raise SystemExit(0)
     config, choice = presets.apply(config.for_model(options.model), dataset.manifest.splits["train"])
     machine = hardware.of(config.sft)
     with tempfile.TemporaryDirectory() as folder:  # the built-in model is a folder like any other
@@ -178,6 +204,7 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
         *machine.reasons,
         *(choice.lines() if choice else ()),
         *describe.chosen(plan.targets),
+        *([PARTS] if processes.sharding() != "none" else ()),
     ]
     return DryRun(
         model="built-in demonstration model" if plan.base.demo else plan.base.name,
@@ -187,7 +214,8 @@ def dry_run(dataset: Source, config: TrainConfig, options: RunOptions) -> DryRun
         matched={entry: len(names) for entry, names in plan.targets.matches.items()},
         trainable=sum(p.numel() for p in made.parameters() if p.requires_grad),
         total=sum(p.numel() for p in made.parameters()),
-        steps=Steps.of(len(plan.train), config, options.max_steps),
+        steps=Steps.of(len(plan.train), config, options.max_steps, processes=processes.count()),
+        batch=Batch(config.sft.per_device_train_batch_size, config.sft.gradient_accumulation_steps, processes.count()),
         lengths=_lengths(plan.train),
         sizes=_sizes(plan),
         memory=memory,

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from train.config import TrainConfig
+from train.folder import processes
 from train.models import adapt
 from train.models.lora import Targets
 from train.models.parts import part_of
@@ -31,7 +32,7 @@ class Estimate:
     weights: int
     """The frozen model."""
     learning: int
-    """Weights that learn, in fp32, with their gradients and the optimizer's state."""
+    """Weights that learn, in fp32, gradients (twice where processes exchange them), the optimizer's state."""
     unpacked: int
     """The largest matrix, unpacked from its few bits for a moment; 0 where nothing is quantised."""
     ahead: int
@@ -72,7 +73,12 @@ def of(model: Any, batch: dict[str, Any], settings: TrainConfig, precision: str,
     phases = simulate.step(model, batch, Tower.of(model), low=None if precision == "fp32" else DTYPES[precision])
     state = STATE.get(settings.sft.optim, 8.0)
     ahead = int(others * phases.inputs)
-    return Estimate(frozen_bytes(model, settings), int(learning * (8 + state)), largest, ahead, phases)
+    return Estimate(frozen_bytes(model, settings), int(learning * (8 + state + _exchanged())), largest, ahead, phases)
+
+
+def _exchanged() -> float:
+    """Return the bytes for each weight that learns in which DDP exchanges gradients: a copy of them in buckets."""
+    return 4.0 if processes.count() > 1 and processes.sharding() == "none" else 0.0
 
 
 def frozen_bytes(model: Any, settings: TrainConfig) -> int:
