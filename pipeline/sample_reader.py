@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
+from .coding import Coding, Numbers
 from .records import ImageRef, Message, Part, Sample, Target, Turn
 
 T = TypeVar("T")
@@ -91,15 +92,16 @@ class SampleReader:
         roles, contents, weights = inner.flatten()
         inner, within = _unnested(contents)
         kinds, texts, images = inner.flatten()
-        parts = _pieces(list(zip(self._words(kinds), self._words(texts), images.to_pylist(), strict=True)), within)
-        keys = zip(self._words(roles), weights.to_pylist(), parts, strict=True)
+        parts = Coding.rows([self._words(kinds), self._words(texts), Coding.of(images)])
+        keys = Coding.rows([self._words(roles), Coding.of(weights), parts.lists(within)])
         messages = self._messages
-        return _pieces([messages.get(key) or self._new_message(key) for key in keys], rows)
+        made = [messages.get(key) or self._new_message(key) for key in keys.values]
+        return _pieces([made[number] for number in keys.numbers.tolist()], rows)
 
-    def _words(self, column: Any) -> list[str | None]:
+    def _words(self, column: Any) -> "Coding":
         """Return the texts of a coded column, equal ones as one object."""
         known = [self._texts.setdefault(text, text) for text in column.dictionary.to_pylist()]
-        return [None if index is None else known[index] for index in column.indices.to_pylist()]
+        return Coding([*known, None], column.indices.fill_null(len(known)).to_numpy())
 
     def _new_message(self, key: tuple[Any, Any, tuple[Any, ...]]) -> Message | Unreadable:
         role, weight, content = key
@@ -125,12 +127,12 @@ class SampleReader:
         return _pieces([refs.get(key) or refs.setdefault(key, ImageRef(*key)) for key in keys], rows)
 
 
-def _unnested(column: Any) -> tuple[Any, list[int]]:
+def _unnested(column: Any) -> tuple[Any, Numbers]:
     """Return the values of a list column, and where those of each row begin and end."""
-    first, *ends = column.offsets.to_pylist()
-    return column.values.slice(first, (ends or [first])[-1] - first), [0, *(end - first for end in ends)]
+    bounds = column.offsets.to_numpy()
+    return column.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0]
 
 
-def _pieces(values: list[T], bounds: list[int]) -> list[tuple[T, ...]]:
+def _pieces(values: list[T], bounds: Numbers) -> list[tuple[T, ...]]:
     """Return the values row by row."""
-    return [tuple(values[start:end]) for start, end in pairwise(bounds)]
+    return [tuple(values[start:end]) for start, end in pairwise(bounds.tolist())]

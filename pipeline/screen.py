@@ -27,7 +27,7 @@ def takers(elements: Sequence[Element], point: Point) -> list[Element]:
     x, y = point
     return [
         e for e in elements
-        if e.bbox[0] <= x < e.bbox[2] and e.bbox[1] <= y < e.bbox[3] and interactive(e) and e.topmost is not False
+        if (box := e.bbox)[1] <= y < box[3] and box[0] <= x < box[2] and interactive(e) and e.topmost is not False
     ]  # fmt: skip
 
 

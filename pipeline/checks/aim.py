@@ -37,12 +37,11 @@ def gone(decision: Decision, context: Context) -> Iterator[Finding]:
     Asked where the elements are the system's own: what a detector or a person drew may well leave one out.
     """
     box, elements = decision.target.bbox, decision.elements
-    if box is None or is_cut(decision.sample.sample_id) or not any(each.source in _OWN for each in elements):
+    if box is None or any(taker.bbox == box for tap in decision.taps for taker in tap.takers):
+        return  # nearly always it is the box of what is tapped
+    if is_cut(decision.sample.sample_id) or not any(each.source in _OWN for each in elements):
         return
-    boxes = [each.bbox for each in elements]
-    if box in boxes:  # nearly always, and then no other is nearer
-        boxes = [box]
-    if decision.taps and max(overlap(box, each) for each in boxes) < SAME:
+    if decision.taps and max(overlap(box, each.bbox) for each in elements) < SAME:
         path = f"{decision.path}.bbox"
         yield Finding(path, f"found {_rounded(box)} where the screen has no such element, expected one of its elements")
 

@@ -48,9 +48,9 @@ class Alike:
         phash = hashes[start : start + PHASH_BYTES]
         if goal not in self._words:
             self._words[goal] = frozenset(words_of(goal))
-        key = tuple(map(_key, actions))
+        key = tuple([_key(action) for action in actions])
         self._ways[name].append((key, phash))
-        if split in self._sides and phash and any(target_point(action) is not None for action in actions):
+        if split in self._sides and phash and any(cell is not None for *_, cell in key):
             self._sides[split][key].append(_Decision(name, index, self._words[goal], phash))
 
     def seen(self) -> dict[tuple[str, int], str]:
@@ -110,7 +110,8 @@ class Alike:
 
 def similar(one: frozenset[str], other: frozenset[str]) -> bool:
     """Tell whether two goals have most of their words in common."""
-    return len(one & other) >= SIMILAR * max(len(one | other), 1)
+    both, all_words = len(one & other), len(one) + len(other)
+    return both >= SIMILAR * max(all_words - both, 1)
 
 
 def _key(action: Action) -> tuple[object, ...]:

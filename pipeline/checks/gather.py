@@ -98,10 +98,11 @@ class _Gatherer:
         self._step = msgspec.json.Decoder(_Decision)
         self._header = msgspec.json.Decoder(_Header)
         self._first: dict[bytes, str] = {}
-        self._seen: dict[bytes, list[tuple[str, int, Action]]] = defaultdict(list)
+        self._seen: dict[tuple[str, str], list[tuple[str, int, Action]]] = defaultdict(list)
         self._now: str | None = None
         self._goal = ""
-        self._hash = hashlib.sha256()
+        self._told: list[bytes] = []
+        """What the trajectory shows and does, step by step."""
 
     def add(self, row: _Row) -> None:
         name, image = row.trajectory_id, row.image
@@ -110,14 +111,14 @@ class _Gatherer:
         if row.app:
             self.apps[row.app] += 1
         digest = image and image["sha256"]
-        self._hash.update(f"{digest} ".encode())
+        self._told.append(f"{digest} ".encode())
         if row.step is None:
             return
         try:
             decision = self._step.decode(row.step)
         except msgspec.DecodeError:
             return  # the check of the recorded steps says so
-        self._hash.update(msgspec.json.encode(decision.actions))
+        self._told.append(msgspec.json.encode(decision.actions))
         if decision.actions:
             self.actions[kind(decision.actions[0])] += 1
         if decision.text.thought:
@@ -125,13 +126,13 @@ class _Gatherer:
             self.phrases.add(decision.text.thought)
         self.alike.add(name, row.step_index, row.split, self._goal, image, decision.actions)
         if digest and len(decision.actions) == 1:
-            place = hashlib.sha256(f"{digest} {self._goal}".encode()).digest()
-            self._compare(place, name, row.step_index, decision.actions[0])
+            self._compare((digest, self._goal), name, row.step_index, decision.actions[0])
 
     def close(self) -> None:
         """Note the trajectory that ended."""
         if self._now is not None:
-            first = self._first.setdefault(self._hash.digest(), self._now)
+            whole = hashlib.sha256(b"".join([self._goal.encode(), *self._told])).digest()
+            first = self._first.setdefault(whole, self._now)
             if first != self._now:
                 self.duplicates[self._now] = first
         self._now = None
@@ -139,7 +140,7 @@ class _Gatherer:
     def _open(self, row: _Row) -> None:
         self.close()
         self._now, self._goal = row.trajectory_id, same_goal(row.goal)
-        self._hash = hashlib.sha256(self._goal.encode())
+        self._told = []
         try:
             header = self._header.decode(row.trajectory)
         except msgspec.DecodeError:
@@ -149,7 +150,7 @@ class _Gatherer:
         if device is not None and device.width and device.height:
             self.devices[row.trajectory_id] = (device.width, device.height)
 
-    def _compare(self, place: bytes, name: str, index: int, action: Action) -> None:
+    def _compare(self, place: tuple[str, str], name: str, index: int, action: Action) -> None:
         for other, step, before in self._seen[place]:
             if other != name and differ(before, action):
                 self.contradictions.setdefault((name, index), f"step {step} of {other!r}")

@@ -43,7 +43,9 @@ class Phrases:
     def add(self, thought: str) -> None:
         """Count the sentences of a decision's thought, each once."""
         self._decisions += 1
-        self._found.update(set(sentences(thought)))
+        said = sentences(thought)
+        for sentence in said if len(said) == 1 else set(said):
+            self._found[sentence] += 1
 
     def finish(self, dataset: Dataset) -> dict[str, float]:
         """Return the over-represented sentences and their shares, the corrections' thoughts counted too."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from string import digits
 
 from .credentials import HINTS, credentials
 
@@ -25,7 +26,8 @@ _PHONE = re.compile(
 )
 """With a country's code, with an area's in brackets, in the North American form, a Chinese mobile number; no prices, no
 numbers of orders (`#13812345678`), and none that are a part of a name or of an address."""
-_DIGITS = re.compile(r"\d(?:\D{0,3}\d){8}")
+FEWEST = 9
+_DIGITS = re.compile(rf"\d(?:\D{{0,3}}\d){{{FEWEST - 1}}}")
 """Without so many, near to each other, there is neither a telephone nor a card nor an account number."""
 _CARD = re.compile(r"(?<![\w.+#-])(?:\d[ -]?){12,18}\d(?![\w-]|\.\d)", re.ASCII)
 _CARDS = re.compile(
@@ -41,6 +43,8 @@ _IBAN_DIGITS = re.compile(r"[A-Z]{2}\d\d(?: ?\w){11}", re.ASCII)
 @lru_cache(maxsize=64)
 def _numeric(text: str) -> bool:
     """Tell whether so many digits are near to each other; asked for several kinds of numbers."""
+    if text.isascii() and sum(map(text.count, digits)) < FEWEST:
+        return False
     return _DIGITS.search(text) is not None
 
 

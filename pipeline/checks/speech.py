@@ -1,13 +1,13 @@
 """What a layout makes of a turn, worked out once: a recorded turn stands in every sample after it."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.layouts import GrammarError, Layout, Reply
 from pipeline.records import Part, Turn
+from pipeline.tables import StepFacts
 
 
 class Read(Struct, frozen=True):
@@ -22,11 +22,20 @@ class Read(Struct, frozen=True):
 class Spoken:
     """One turn, whatever of its screenshot is shown and whether it is trained."""
 
+    __slots__ = ("_parts", "_read", "_speech", "done", "refused", "turn")
+
     def __init__(self, speech: "Speech", turn: Turn) -> None:
         self._speech = speech
         self.turn = turn
         """Without its screenshot and its weight."""
+        self.refused = speech.layout.refuse(turn)
+        """Why the layout cannot express the turn, None if it can."""
         self._parts: dict[bool, tuple[Part, ...]] = {}
+        if self.refused is None:
+            self.parts(True)  # now, as the layout has its arguments at hand
+        self._read: Read | None = None
+        self.done: StepFacts | None = None
+        """What was recorded of the step, once it is known to be what the turn says."""
 
     def parts(self, thought: bool) -> tuple[Part, ...]:
         """Return the response as the layout writes it."""
@@ -35,17 +44,15 @@ class Spoken:
             known = self._parts[thought] = self._speech.layout.parts(self.turn, thought=thought)
         return known
 
-    @cached_property
-    def refused(self) -> str | None:
-        """Why the layout cannot express the turn, None if it can."""
-        return self._speech.layout.refuse(self.turn)
-
-    @cached_property
+    @property
     def read(self) -> Read:
         """The response as it reads back."""
-        if self.refused is not None:
-            return Read(None, self.refused)
-        return self._speech.read(text_of(self.parts(True)), self.turn)
+        if self._read is None:
+            if self.refused is None:
+                self._read = self._speech.read(text_of(self.parts(True)), self.turn)
+            else:
+                self._read = Read(None, self.refused)
+        return self._read
 
 
 class Speech:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from .case import Case
 from .check import Context, Finding
 
+_USUAL = frozenset({0.0, 1.0})
+"""The weights that nearly all have, asked for at once."""
+
 
 def roles(case: Case, context: Context) -> Iterator[Finding]:
     """Yield an order of roles that no layout has: system first and once, then the user; the assistant comes last."""
@@ -42,10 +45,9 @@ def weights(case: Case, context: Context) -> Iterator[Finding]:
         ("messages", case.sample.messages, "a number"),
         ("turns", case.sample.turns, "0 or more"),
     ):
-        found = [each.loss_weight for each in of]
-        if all(0 <= weight < math.inf for weight in set(found)):
+        if _USUAL.issuperset([each.loss_weight for each in of]):
             continue
-        for number, weight in enumerate(found):
+        for number, weight in enumerate(each.loss_weight for each in of):
             if not 0 <= weight < math.inf:
                 yield Finding(f"$.{name}[{number}]", f"found the loss weight {weight}, expected {expected}")
 

@@ -32,6 +32,8 @@ _OPEN = re.compile(
     r"(?:[:：,，、;；(（\[{-]|,\s*so|\b(?:and|or|the|because|for example|as follows))\s*\Z", re.IGNORECASE
 )
 """How a thought ends that goes on elsewhere."""
+_ENDS = frozenset(".!?。！？")
+"""How nearly all end; none of it is the end of what `_OPEN` finds."""
 
 
 def length(decision: Decision, context: Context) -> Iterator[Finding]:
@@ -45,7 +47,7 @@ def length(decision: Decision, context: Context) -> Iterator[Finding]:
 def unfinished(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that announces what does not follow: a model learns to break off there."""
     end = decision.thought.rstrip()[-40:]
-    if _OPEN.search(end):
+    if end[-1:] not in _ENDS and _OPEN.search(end):
         yield Finding(decision.thought_path, f"found a thought that breaks off ({end!r}), expected a whole one")
 
 

@@ -119,8 +119,8 @@ def rejected_row(refusal: Refusal) -> dict[str, Any]:
 def folder_name(trajectory_id: str) -> str:
     """Return a name for the trajectory's folder that every file system takes, another one for each id.
 
-    >>> folder_name("GOOGLE_APPS-52")
-    'GOOGLE_APPS-52'
+    >>> folder_name("google_apps-52"), folder_name("GOOGLE_APPS-52")
+    ('google_apps-52', 'GOOGLE_APPS-52-cf70097a')
     """
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", trajectory_id)[:80].strip("-")
     if plain and plain == trajectory_id and plain.lower() == plain:

@@ -90,9 +90,9 @@ class Layout:
 
     def parts(self, turn: Turn, *, thought: bool = True) -> tuple[Part, ...]:
         """Return the response as parts of a message; control tokens that the model writes are parts of their own."""
-        spans = self.spans(turn, thought=thought)
         if not self.tokens:
-            return (Part("text", joined(spans)),)
+            return (Part("text", self.response(turn, thought=thought)),)
+        spans = self.spans(turn, thought=thought)
         return joined_parts(Part("token" if span.token else "text", span.text) for span in spans)
 
     def no_call(self, action: Action) -> GrammarError:

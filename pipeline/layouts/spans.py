@@ -54,6 +54,25 @@ def call(tool: str, arguments: Mapping[str, Any], points: Iterable[str]) -> Iter
     yield Span(f"{before.removesuffix(', ')}}}}}")
 
 
+def call_text(tool: str, arguments: Mapping[str, Any]) -> str:
+    """Return what `call` says, written at once, which takes a third of the time.
+
+    >>> call_text("t", {"action": "click", "at": [1, 2]})
+    '{"name": "t", "arguments": {"action": "click", "at": [1, 2]}}'
+    """
+    said = ", ".join([f"{_quoted(key)}: {_value(value)}" for key, value in arguments.items()])
+    return f'{{"name": {_quoted(tool)}, "arguments": {{{said}}}}}'
+
+
+def _value(value: Any) -> str:
+    """Return text, whole numbers and points as JSON; whatever else there is, as `json` writes it."""
+    if type(value) is str:
+        return _quoted(value)
+    if type(value) is list and len(value) == 2 and type(value[0]) is type(value[1]) is int:
+        return f"[{value[0]}, {value[1]}]"
+    return _json(value)
+
+
 _quoted = json.encoder.encode_basestring
 _json = json.JSONEncoder(ensure_ascii=False).encode
 """What `json.dumps` does, without making an encoder for each value."""

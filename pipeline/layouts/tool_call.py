@@ -9,7 +9,7 @@ from pipeline.records import Inbound, Turn
 
 from .calls import Calls, GrammarError
 from .layout import Layout, Reply
-from .spans import Span
+from .spans import Span, call_text, joined
 from .spans import call as call_spans
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -21,6 +21,7 @@ class ToolCallLayout(Layout):
     """A family that says something and then makes a call. A subclass has its words and its table of actions."""
 
     tool: ClassVar[str]
+    _latest: tuple[Turn, list[dict[str, Any]]] | None = None
 
     def call(self, action: Action) -> tuple[str, dict[str, Any]]:
         """Return the declared call and its values; raises GrammarError where there is none for the action."""
@@ -76,6 +77,11 @@ class ToolCallLayout(Layout):
             spans.append(Span(f"\n{CLOSE}"))
         return tuple(spans)
 
+    def response(self, turn: Turn, *, thought: bool = True) -> str:
+        """Return what the spans say together, written at once."""
+        words = joined(self.words(turn, thought=thought))
+        return words + "\n".join([wrap(call_text(self.tool, arguments)) for arguments in self._arguments(turn)])
+
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take the answer apart; raises GrammarError."""
         thought, instruction, rest = self.read_words(text)
@@ -94,8 +100,7 @@ class ToolCallLayout(Layout):
 
     def json(self, turn: Turn) -> list[str]:
         """Return the call as JSON text; a text for each where there are several."""
-        calls = ({"name": self.tool, "arguments": arguments} for arguments in self._arguments(turn))
-        return [dumps(call) for call in calls]
+        return [call_text(self.tool, arguments) for arguments in self._arguments(turn)]
 
     def told(
         self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
@@ -116,9 +121,14 @@ class ToolCallLayout(Layout):
 
     def _arguments(self, turn: Turn) -> list[dict[str, Any]]:
         """Return the arguments of each call; raises GrammarError with the reason where the action has none."""
+        known = self._latest
+        if known is not None and known[0] is turn:  # who has asked whether it can be said, says it
+            return known[1]
         calls = map(self.call, self.split(turn.actions))
-        return [{"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
+        said = [{"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
                 for name, values in calls]  # fmt: skip
+        self._latest = (turn, said)
+        return said
 
 
 def signature(tool: str, meaning: str, calls: Calls) -> dict[str, Any]:
@@ -160,12 +170,12 @@ def wrap(call: str) -> str:
 
 def spells_call(*texts: str | None) -> bool:
     """Tell whether one of the texts spells a mark that encloses calls: the response could not be read back."""
-    return any(mark in text for text in texts if text for mark in (OPEN, CLOSE))
+    return any(text and (OPEN in text or CLOSE in text) for text in texts)
 
 
 def _texts(arguments: Mapping[str, Any]) -> list[str]:
-    values = [value if isinstance(value, list) else [value] for value in arguments.values()]
-    return [text for value in values for text in value if isinstance(text, str)]
+    listed = [text for value in arguments.values() if isinstance(value, list) for text in value]
+    return [text for text in (*arguments.values(), *listed) if isinstance(text, str)]
 
 
 def loads(text: str, what: str, expected: str) -> Any:
