@@ -64,9 +64,11 @@ class WeightedTrainer(ResumableTrainer):
             return super().get_batch_samples(*args)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        """Return the order of the samples: those of one length together."""
+        """Return the order of the samples: those of about one length in a batch, of all lengths in a step."""
         samples = self.train_dataset if train_dataset is None else train_dataset
-        return ByLength(samples.lengths, self.args.train_batch_size, self.args.data_seed)
+        args = self.args
+        dealt = {"passes": args.gradient_accumulation_steps, "processes": args.world_size}
+        return ByLength(samples.lengths, args.train_batch_size, args.data_seed, **dealt)
 
     def get_train_dataloader(self) -> Any:
         """Return the batches to train on."""

@@ -13,9 +13,9 @@ def share(examples: Examples, largest: list[int], config: TrainConfig, *, seed: 
     more is there, which accelerate reads ahead; for a GPU that one still lies in the computer's memory. Of several
     processes, which take the batches in turn, it is the one with the most.
     """
-    size, count = config.sft.per_device_train_batch_size, processes.count()
-    most = size * (config.sft.gradient_accumulation_steps + cpu) * count
-    taken = order(examples.lengths, size, seed, 0)[:most]
+    size, passes = config.sft.per_device_train_batch_size, config.sft.gradient_accumulation_steps
+    count = processes.count()
+    taken = order(examples.lengths, size, seed, 0, passes=passes, processes=count)[: size * (passes + cpu) * count]
     batches = [taken[start : start + size] for start in range(0, len(taken), size)]
     shown = _shown(examples, largest)
     others = max(sum(_shown(examples, batch) for batch in batches[rank::count]) for rank in range(count))
