@@ -28,6 +28,12 @@ class OutputError(GdpError):
     """The output cannot be written, or holds something else."""
 
 
+def cannot_write(where: object, why: object, hint: str | None = None) -> OutputError:
+    """Return the error of a place that cannot be written; `why` is an OSError, or the words for it."""
+    reason = (why.strerror or why) if isinstance(why, OSError) else why
+    return OutputError(str(where), f"found no way to write there ({reason}), expected one", hint)
+
+
 class ConfigError(GdpError):
     """A setting is out of range, or settings contradict each other."""
 

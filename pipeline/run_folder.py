@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from .exceptions import OutputError
+from .exceptions import OutputError, cannot_write
 from .lock import locked
 from .manifest import MANIFEST, TABLES, Manifest, Shard
 from .place import Place, is_temporary
@@ -57,7 +57,7 @@ class RunFolder:
                     run.sweep()
                     raise
         except OSError as error:
-            raise OutputError(str(out), f"cannot write there ({error.strerror or error}), expected to") from error
+            raise cannot_write(out, error) from error
         finally:
             if out.local is not None:
                 with contextlib.suppress(OSError):  # the journal of a run that did not finish stays

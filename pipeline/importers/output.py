@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.exceptions import OutputError
+from pipeline.exceptions import OutputError, cannot_write
 from pipeline.lock import locked
 from pipeline.place import Place, is_temporary
 from pipeline.trajectories import FILE_NAME, IMPORT_REPORT, IMPORT_STATE, REJECTED_NAME
@@ -60,7 +60,7 @@ class ImportFolder:
                 out.write(IMPORT_STATE, msgspec.json.encode(identity), "import_state")
                 yield cls(out, pool)
         except OSError as error:
-            raise OutputError(str(out), f"cannot write there ({error.strerror or error}), expected to") from error
+            raise cannot_write(out, error) from error
         finally:
             if out.local is not None:
                 with contextlib.suppress(OSError):  # the state of an import that did not finish stays

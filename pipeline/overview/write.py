@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.dataset import Dataset
 from pipeline.errors import KINDS
-from pipeline.exceptions import OutputError
+from pipeline.exceptions import OutputError, cannot_write
 from pipeline.manifest import Manifest
 from pipeline.records import ImageRef
 from pipeline.report import StageReport
@@ -101,7 +101,7 @@ def check(folder: Path) -> None:
         raise OutputError(str(folder), message, hint)
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not os.access(above, os.W_OK | os.X_OK):
-        raise OutputError(str(folder), f"cannot write in {above}, expected to", hint)
+        raise cannot_write(folder, f"{above} is not writable", hint)
 
 
 def _strange(folder: Path) -> Iterator[str]:
@@ -141,7 +141,7 @@ def write(looked: Looked, folder: Path) -> None:
         text = page.report(content, lambda ref: _thumbnail(gallery, ref))
         (folder / "report.html").write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(str(folder), f"cannot write there ({error.strerror or error})") from error
+        raise cannot_write(folder, error) from error
 
 
 def funnel(looked: Looked) -> list[tuple[str, int]]:

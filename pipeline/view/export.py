@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.exceptions import InputError, OutputError
+from pipeline.exceptions import InputError, OutputError, cannot_write
 from pipeline.images import ImageProblem, header
 from pipeline.records import ImageRef
 
@@ -56,7 +56,7 @@ class _Export:
             meanwhile.write_text(_page(), encoding="utf-8")
             meanwhile.replace(self._out / "index.html")
         except OSError as error:
-            raise OutputError(str(self._out), f"cannot write there ({error.strerror or error}), expected to") from error
+            raise cannot_write(self._out, error) from error
         return count
 
     def _data(self, numbers: list[int]) -> Iterator[tuple[str, Any]]:

@@ -197,6 +197,13 @@ def test_a_run_that_cannot_start_leaves_nothing(
     assert exists == out.exists()
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(dataset_folder: Path, tmp_path: Path) -> None:
+    """A link to itself above it."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match=r"/loop/run: found no way to write there \(Too many levels"):
+        run(dataset_folder, tmp_path / "loop" / "run", DEMO, SHORT)
+
+
 def test_a_dataset_refused_whole_says_why(dataset: Dataset, tmp_path: Path) -> None:
     """Limits that leave nothing are an error with the counts."""
     config = TrainConfig(replace(DEMO.sft, max_tokens=100))

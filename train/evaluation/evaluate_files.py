@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.dataset import Dataset
-from pipeline.exceptions import OutputError
+from pipeline.exceptions import OutputError, cannot_write
 from pipeline.place import Place
 from train.metrics import Case, Verdict
 
@@ -49,7 +49,7 @@ def write(out: Path, dataset: Dataset, cases: list[Case], report: EvaluateReport
         text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
         place.write(METRICS, text.encode(), "evaluate")
     except OSError as error:
-        raise OutputError(str(out), f"cannot write there ({error.strerror or error})") from error
+        raise cannot_write(out, error) from error
 
 
 def _lines(cases: list[Case], column: Column) -> str:

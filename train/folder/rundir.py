@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.exceptions import OutputError
+from pipeline.exceptions import OutputError, cannot_write
 from pipeline.faults import reach
 from pipeline.lock import locked
 from pipeline.place import Place, is_temporary
@@ -76,7 +76,7 @@ def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) 
     _check_is_ours(out)
     new = not out.exists()
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        unwritable.make(out, out)
         with locked(Place(str(out)), LOCK):
             earlier = Earlier() if fresh else _earlier(out, who)
             if resume and earlier == Earlier():
@@ -99,7 +99,7 @@ def taken(out: Path, who: dict[str, Any], *, fresh: bool, resume: bool = False) 
         if reason is None:
             raise
         retry = "make room; the same command goes on from the last whole checkpoint" if (out / LOG).exists() else None
-        raise OutputError(str(out), f"cannot write there ({reason})", retry) from error
+        raise cannot_write(out, reason, retry) from error
     finally:
         if new:
             with contextlib.suppress(OSError):

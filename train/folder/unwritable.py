@@ -4,8 +4,9 @@ import errno
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from pipeline.exceptions import GdpError
+from pipeline.exceptions import GdpError, cannot_write
 
 KINDS = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
@@ -16,6 +17,14 @@ _NUMBERED = re.compile(r"\(os error (\d+)\)")
 
 _CUT = "inline_container"
 """The part of torch that writes its files, and reads them; its error says how far it came, not why."""
+
+
+def make(folder: Path, where: Path) -> None:
+    """Make a folder, of which `where` is the name for people; raises OutputError, whatever is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(where, error) from error
 
 
 def reason(error: BaseException) -> str | None:

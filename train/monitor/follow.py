@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.apart import keep_apart, require_folder
-from pipeline.exceptions import OutputError
+from pipeline.exceptions import OutputError, cannot_write
 from pipeline.place import Place
 from pipeline.terminal import coloured
 
@@ -54,5 +54,4 @@ def _write(html: Path, text: str) -> None:
         Place(str(html.parent)).write(html.name, text.encode(), "monitor")
     except OSError as error:
         blocked = isinstance(error, FileExistsError | NotADirectoryError)
-        why = "a folder above it is a file" if blocked else error.strerror
-        raise OutputError(str(html), f"cannot write there ({why})") from error
+        raise cannot_write(html, "a folder above it is a file" if blocked else error) from error

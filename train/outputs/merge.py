@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.apart import keep_apart, require_folder
-from pipeline.exceptions import InputError, OutputError, StageError
+from pipeline.exceptions import InputError, OutputError, StageError, cannot_write
 from pipeline.place import Place, flush_folder
 from train.config import SftConfig
 from train.folder import finished, unwritable
@@ -101,7 +101,7 @@ def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
         scratch = out.with_name(f".{out.name}.merging")
         shutil.rmtree(scratch, ignore_errors=True)
         try:
-            scratch.mkdir(parents=True)
+            unwritable.make(scratch, out)
             sft = SftConfig(**_known(trained.sft))
             adapter = run_folder / "adapter"
             found = merging.merge(base, adapter, scratch, trained.contract, sft, options.precision, progress)
@@ -113,7 +113,7 @@ def run(run_folder: Path, out: Path, options: MergeOptions) -> MergeReport:
         except Exception as error:
             if (why := unwritable.reason(error)) is None:
                 raise
-            raise OutputError(str(out), f"cannot write there ({why})") from error
+            raise cannot_write(out, why) from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             gc.collect()
