@@ -35,7 +35,7 @@ learn: .venv/.test  ## does error correction teach recovery? recorded, trained, 
 	$(BIN)/python -m benchmarks.learn
 
 torture: .venv/.test  ## the long form of the fault tests
-	GDP_TORTURE=1 $(BIN)/python -m pytest tests/test_faults.py tests/test_executor.py --timeout 3600
+	GDP_TORTURE=1 $(BIN)/python -m pytest tests/test_faults.py tests/test_executor.py tests/test_executor_stages.py --timeout 3600
 
 lint: .venv/.dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -214,6 +214,20 @@ def gdp(*arguments: object, stdin: str = "", **options: Any) -> subprocess.Compl
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120, **options)
 
 
+def refusal(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    """Return what a refused command says: one finding, perhaps a hint, nothing on stdout."""
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    first, *rest = done.stderr.rstrip("\n").split("\n")
+    assert "found " in first
+    assert ", expected " in first
+    assert ": " in first
+    assert len(rest) <= 1
+    assert all(line.startswith("hint: ") for line in rest)
+    return done.stderr
+
+
 def edited(
     dataset: Dataset,
     out: Path,

@@ -1,13 +1,11 @@
-"""The same suite for every executor; then whole stages that are interrupted, and a Ray cluster that loses a node."""
+"""The same suite for every executor; then a Ray cluster that loses a node, and whole stages on it."""
 
-import contextlib
 import importlib.util
 import os
 import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +15,8 @@ import build
 import jobs
 import pytest
 from jobs import Job
+from stages import SHARDS, check_stopped, command, interrupt_group, sliced, terminate, under_way
+from watched import alive, children, pids, until
 
 from pipeline.cli import main
 from pipeline.exceptions import ConfigError, MissingExtraError, StageError
@@ -27,33 +27,16 @@ Make = Callable[..., Executor]
 TESTS = Path(__file__).parent
 
 
-def until(check: Callable[[], Any], seconds: float = 10) -> Any:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-    return found
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write trajectories that make many small shards."""
+    return build.corpus(tmp_path_factory.mktemp("corpus"), n=SHARDS, n_steps=3)
 
 
-def pids(folder: Path) -> list[int]:
-    """Return the workers that signed in the folder."""
-    return [int(path.read_text()) for path in folder.glob("*.pid")]
-
-
-def alive(pid: int) -> bool:
-    """Tell whether the process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def children(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    with contextlib.suppress(OSError):
-        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+@pytest.fixture(scope="module")
+def golden(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the hashes of an undisturbed run with one worker."""
+    return sliced(corpus, tmp_path_factory.mktemp("golden") / "out", "--workers", "1")
 
 
 # --- a cluster of three nodes on this machine -----------------------------------------------------------------------
@@ -247,6 +230,31 @@ def test_a_lost_node_costs_retries(cluster: Any, tmp_path: Path) -> None:
     }
 
 
+def test_a_cluster_changes_only_the_time(corpus: Path, golden: dict[str, str], tmp_path: Path, cluster: Any) -> None:
+    """Byte-identical on three nodes."""
+    assert sliced(corpus, tmp_path / "out", "--executor", "ray", "--ray-address", cluster.address) == golden
+
+
+def test_ray_on_this_machine_leaves_no_token(corpus: Path, golden: dict[str, str], tmp_path: Path) -> None:
+    """Byte-identical, and nothing in the home directory that would lock out clusters started later."""
+    pytest.importorskip("ray")
+    home = tmp_path / "home"
+    home.mkdir()
+    assert sliced(corpus, tmp_path / "out", "--executor", "ray", "--workers", "2", HOME=str(home)) == golden
+    assert not list(home.rglob("*token*"))
+
+
+def test_a_stopped_stage_on_ray_goes_on(corpus: Path, golden: dict[str, str], tmp_path: Path, cluster: Any) -> None:
+    """Stopped twice; tasks that are on their way leave temporary files at most, which the last run removes."""
+    out = tmp_path / "out"
+    options = ("--executor", "ray", "--ray-address", cluster.address)
+    for stop, finished in ((interrupt_group, 3), (terminate, 10)):
+        with under_way(command(corpus, out, *options), out, finished) as stage:
+            stop(stage)
+            check_stopped(stage, out, golden)
+    assert sliced(corpus, out, *options) == golden
+
+
 def test_ray_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that says what to install."""
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -266,8 +274,8 @@ def test_a_cluster_that_is_not_there() -> None:
 
 def test_the_options_name_every_executor() -> None:
     """The command line spells them out, to answer --help at once."""
-    for command in ("slice", "augment-errors", "validate"):
-        option = next(each for each in main.commands[command].params if each.name == "executor")
+    for stage in ("slice", "augment-errors", "validate"):
+        option = next(each for each in main.commands[stage].params if each.name == "executor")
         assert list(option.type.choices) == list(EXECUTORS)
 
 
@@ -279,169 +287,3 @@ def test_options_that_contradict_each_other(options: dict[str, Any], where: str)
     """Refused before anything runs."""
     with pytest.raises(ConfigError, match=where):
         Running(**options)
-
-
-# --- whole stages ---------------------------------------------------------------------------------------------------
-
-SHARDS = 40
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write trajectories that make many small shards."""
-    return build.corpus(tmp_path_factory.mktemp("corpus"), n=SHARDS, n_steps=3)
-
-
-def command(corpus: Path, out: Path, *options: str) -> list[str]:
-    """Return a slice command with a shard for each trajectory."""
-    return [sys.executable, "-m", "pipeline", "slice", str(corpus), "-o", str(out), "--shard-size", "1", *options]
-
-
-def sliced(corpus: Path, out: Path, *options: str, **environment: str) -> dict[str, str]:
-    """Run slice to its end; return the hashes of what it wrote."""
-    done = subprocess.run(
-        command(corpus, out, *options), check=False, capture_output=True, text=True, timeout=120,
-        cwd=TESTS.parent, env={**os.environ, **environment},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{out}\n"
-    return build.tree(out)
-
-
-@pytest.fixture(scope="module")
-def golden(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the hashes of an undisturbed run with one worker."""
-    return sliced(corpus, tmp_path_factory.mktemp("golden") / "out", "--workers", "1")
-
-
-def test_workers_change_only_the_time(corpus: Path, golden: dict[str, str], tmp_path: Path) -> None:
-    """Byte-identical with two and with five workers."""
-    assert sliced(corpus, tmp_path / "two", "--workers", "2") == golden
-    assert sliced(corpus, tmp_path / "five", "--workers", "5") == golden
-
-
-def test_a_cluster_changes_only_the_time(corpus: Path, golden: dict[str, str], tmp_path: Path, cluster: Any) -> None:
-    """Byte-identical on three nodes."""
-    assert sliced(corpus, tmp_path / "out", "--executor", "ray", "--ray-address", cluster.address) == golden
-
-
-def test_ray_on_this_machine_leaves_no_token(corpus: Path, golden: dict[str, str], tmp_path: Path) -> None:
-    """Byte-identical, and nothing in the home directory that would lock out clusters started later."""
-    pytest.importorskip("ray")
-    home = tmp_path / "home"
-    home.mkdir()
-    assert sliced(corpus, tmp_path / "out", "--executor", "ray", "--workers", "2", HOME=str(home)) == golden
-    assert not list(home.rglob("*token*"))
-
-
-def test_progress_is_no_output_of_the_stage(corpus: Path, tmp_path: Path) -> None:
-    """In a chain on a terminal, stderr is the terminal and stdout the pipe to the next stage."""
-    ours, theirs = os.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        out = tmp_path / "out"
-        with subprocess.Popen(
-            command(corpus, out), cwd=TESTS.parent, stdout=subprocess.PIPE, stderr=theirs, text=True
-        ) as stage:
-            os.close(theirs)
-            shown = b""
-            with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
-                while chunk := terminal.read(4096):
-                    shown += chunk
-            assert stage.stdout is not None
-            assert stage.stdout.read() == f"{out}\n"
-        assert b"100%" in shown
-
-
-@contextlib.contextmanager
-def under_way(command: list[str], out: Path, finished: int = 3) -> Iterator[subprocess.Popen[str]]:
-    """Start a stage in a process group of its own; wait until that many shards are finished."""
-    stage = subprocess.Popen(
-        command, cwd=TESTS.parent, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        until(lambda: len(list(out.glob(".gdp/0*.json"))) >= finished, 60)
-        yield stage
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(stage.pid, signal.SIGKILL)
-        stage.communicate()
-
-
-def interrupt_group(stage: subprocess.Popen[str]) -> None:
-    """Do what Ctrl-C in a terminal does."""
-    os.killpg(stage.pid, signal.SIGINT)
-
-
-def terminate(stage: subprocess.Popen[str]) -> None:
-    """Do what a scheduler does that addresses one process."""
-    stage.terminate()
-
-
-def terminate_group(stage: subprocess.Popen[str]) -> None:
-    """Do what a scheduler does that addresses all of them."""
-    os.killpg(stage.pid, signal.SIGTERM)
-
-
-STOPS = [interrupt_group, terminate, terminate_group]
-
-
-def check_stopped(stage: subprocess.Popen[str], out: Path, golden: dict[str, str]) -> list[str]:
-    """Check that a stopped stage says so and leaves nothing half-written; return all that it says."""
-    stdout, stderr = stage.communicate(timeout=30)
-    assert stage.returncode == 130, stderr
-    assert stdout == ""
-    assert "Traceback" not in stderr
-    assert stderr.endswith("stopped; the same command goes on from here\n")
-    assert not (out / "manifest.json").exists()
-    there = {name: digest for name, digest in build.tree(out).items() if not name.startswith(".gdp/")}
-    assert there
-    assert not there.items() - golden.items()
-    return stderr.splitlines()
-
-
-@pytest.mark.parametrize("stop", STOPS)
-def test_a_stopped_stage_goes_on(
-    stop: Callable[[subprocess.Popen[str]], None], corpus: Path, golden: dict[str, str], tmp_path: Path
-) -> None:
-    """No traceback, no orphan, no file that is not whole, temporary ones included; then byte-identical."""
-    out = tmp_path / "out"
-    with under_way(command(corpus, out, "--workers", "2"), out) as stage:
-        workers = children(stage.pid)
-        assert len(workers) == 2
-        stop(stage)
-        assert len(check_stopped(stage, out, golden)) == 1
-        assert not any(map(alive, workers))
-    assert sliced(corpus, out, "--workers", "2") == golden
-
-
-def test_a_stopped_stage_on_ray_goes_on(corpus: Path, golden: dict[str, str], tmp_path: Path, cluster: Any) -> None:
-    """Stopped twice; tasks that are on their way leave temporary files at most, which the last run removes."""
-    out = tmp_path / "out"
-    options = ("--executor", "ray", "--ray-address", cluster.address)
-    for stop, finished in ((interrupt_group, 3), (terminate, 10)):
-        with under_way(command(corpus, out, *options), out, finished) as stage:
-            stop(stage)
-            check_stopped(stage, out, golden)
-    assert sliced(corpus, out, *options) == golden
-
-
-def test_a_stage_survives_its_workers(corpus: Path, golden: dict[str, str], tmp_path: Path) -> None:
-    """SIGKILL of one worker, and of another: exit 0, byte-identical."""
-    out = tmp_path / "out"
-    with under_way(command(corpus, out, "--workers", "2"), out) as stage:
-        for _ in range(2):
-            os.kill(until(lambda: children(stage.pid))[0], signal.SIGKILL)
-            time.sleep(0.3)
-        _, stderr = stage.communicate(timeout=60)
-        assert stage.returncode == 0, stderr
-    assert build.tree(out) == golden
-
-
-def test_a_stage_that_hangs_says_where(corpus: Path, tmp_path: Path) -> None:
-    """No shard can be made in a millisecond."""
-    done = subprocess.run(
-        command(corpus, tmp_path / "out", "--workers", "1", "--task-timeout", "0.001"),
-        check=False, capture_output=True, text=True, timeout=120, cwd=TESTS.parent,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.startswith("task slice 00000: its worker ran longer than 0.001 s 3 times")
