@@ -12,9 +12,10 @@ from pipeline.images import ImageProblem, header
 from pipeline.records import ImageRef
 
 from .catalogue import Catalogue
+from .endpoints import STATIC, static
 from .originals import Originals
 from .present import Links, Presenter
-from .server import HEADERS, STATIC, static
+from .server import HEADERS
 
 IMAGES = "images"
 _MEANWHILE = "index.html.part"
