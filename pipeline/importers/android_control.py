@@ -10,7 +10,7 @@ marked as well. Source: github.com/google-research/google-research, android_cont
 github.com/bytedance/UI-TARS issue 75. Not tried on the real release.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -66,6 +66,23 @@ class _Splits(Struct):
     test: list[int] = []
 
 
+class _Recording(Struct, frozen=True):
+    """An episode as its record has it."""
+
+    episode: int
+    goal: str
+    acts: list[bytes]
+    """JSON, one for each step."""
+    instructions: list[str]
+    """One for each step."""
+    pictures: list[bytes]
+    """One more than there are steps."""
+    trees: list[bytes]
+    """Of each screen the accessibility forest; none where the release left them out."""
+    sizes: list[tuple[int, int]]
+    """Width and height of each screen in pixels, as far as they were recorded."""
+
+
 class AndroidControl:
     """The format `android-control`."""
 
@@ -115,6 +132,46 @@ def _splits(source: SourceFolder) -> Generator[Refusal, None, dict[int, str]]:
 def _episode(
     source: SourceFolder, file: str, number: int, data: bytes, splits: Mapping[int, str], options: Mapping[str, str]
 ) -> Episode:
+    found, album = _recording(data), Album(source, file)
+
+    def make(index: int, act: bytes) -> Step:
+        observation, frame = _observe(found, index, album)
+        told = found.instructions[index].strip() or None
+        return Step(
+            index=index,
+            observation=observation,
+            actions=(_action(act, frame, options),),
+            text=StepText(instruction=told),
+            subgoal=told,  # one that takes several actions is repeated for each
+        )
+
+    places = (f"record {number}, action {index}" for index in range(len(found.acts)))
+    steps, refusals = steps_of(file, zip(places, found.acts, strict=True), make)
+    final, _ = _observe(found, len(found.acts), album) if not refusals else (None, None)
+    if options["finish"] == "add" and final is not None:
+        done = Terminate(status="success", synth=True)
+        steps, final = (*steps, Step(index=len(steps), observation=final, actions=(done,))), None
+    return Episode(
+        file=file,
+        record=f"record {number}",
+        trajectory=Trajectory(
+            schema="gdp.traj/1",
+            trajectory_id=f"android-control-{found.episode}",
+            goal=found.goal,
+            lang="en",
+            platform="android",
+            steps=steps,
+            final_observation=final,
+            outcome=Outcome("unknown" if refusals else "success"),
+            source=origin("android-control", str(found.episode), splits.get(found.episode)),
+        ),
+        album=album,
+        refusals=refusals,
+    )
+
+
+def _recording(data: bytes) -> _Recording:
+    """Return what a record holds; raises Refused for one without a goal, or whose lists do not go together."""
     features = example(data)
     (episode,) = _ints(features, "episode_id", 1)
     goal = _texts(features, "goal")
@@ -126,54 +183,21 @@ def _episode(
         found = f"{len(acts)} actions, {len(instructions)} instructions, {len(pictures)} screenshots"
         raise Refused("shape", found, "one instruction each, and one screenshot more")
     widths, heights = (_ints(features, f"screenshot_{name}", None) for name in ("widths", "heights"))
-    sizes: Sequence[tuple[int, int] | None] = list(zip(widths, heights, strict=False))
-    album = Album(source, file)
+    return _Recording(episode, goal[0], acts, instructions, pictures, trees, list(zip(widths, heights, strict=False)))
 
-    def observe(index: int) -> tuple[Observation, Frame]:
-        image = album.add(pictures[index])
-        frame = px(screen_size(sizes[index] if index < len(sizes) else None, (image.width, image.height)))
-        if index >= len(trees) or not trees[index]:
-            return Observation(image=image), frame
-        seen = screen(trees[index], frame, album.notes)
-        observation = Observation(
-            image=image, elements=seen.elements, app=seen.app, keyboard=seen.keyboard, overlay=seen.overlay
-        )
-        return observation, frame
 
-    def make(index: int, act: bytes) -> Step:
-        observation, frame = observe(index)
-        told = instructions[index].strip() or None
-        return Step(
-            index=index,
-            observation=observation,
-            actions=(_action(act, frame, options),),
-            text=StepText(instruction=told),
-            subgoal=told,  # one that takes several actions is repeated for each
-        )
-
-    places = (f"record {number}, action {index}" for index in range(len(acts)))
-    steps, refusals = steps_of(file, zip(places, acts, strict=True), make)
-    final, _ = observe(len(acts)) if not refusals else (None, None)
-    if options["finish"] == "add" and final is not None:
-        done = Terminate(status="success", synth=True)
-        steps, final = (*steps, Step(index=len(steps), observation=final, actions=(done,))), None
-    return Episode(
-        file=file,
-        record=f"record {number}",
-        trajectory=Trajectory(
-            schema="gdp.traj/1",
-            trajectory_id=f"android-control-{episode}",
-            goal=goal[0],
-            lang="en",
-            platform="android",
-            steps=steps,
-            final_observation=final,
-            outcome=Outcome("unknown" if refusals else "success"),
-            source=origin("android-control", str(episode), splits.get(episode)),
-        ),
-        album=album,
-        refusals=refusals,
+def _observe(found: _Recording, index: int, album: Album) -> tuple[Observation, Frame]:
+    """Return a screen with what its tree of views proves, if it has one, and the frame of its coordinates."""
+    image = album.add(found.pictures[index])
+    size = found.sizes[index] if index < len(found.sizes) else None
+    frame = px(screen_size(size, (image.width, image.height)))
+    if index >= len(found.trees) or not found.trees[index]:
+        return Observation(image=image), frame
+    seen = screen(found.trees[index], frame, album.notes)
+    observation = Observation(
+        image=image, elements=seen.elements, app=seen.app, keyboard=seen.keyboard, overlay=seen.overlay
     )
+    return observation, frame
 
 
 def _action(data: bytes, frame: Frame, options: Mapping[str, str]) -> Action:
