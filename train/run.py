@@ -16,7 +16,7 @@ from .quiet import quietly
 from .report import TrainReport
 
 if TYPE_CHECKING:
-    from .forecast.dryrun import DryRun
+    from .forecast.report import DryRun
 
 NEEDED = ("torch", "transformers", "peft", "accelerate", "safetensors", "matplotlib", "yaml")
 

@@ -157,7 +157,7 @@ class WeightedTrainer(ResumableTrainer):
         """Evaluate, and let the model answer: its metrics are logged with the loss, and may choose the checkpoint."""
         output = super().evaluation_loop(*args, **options)
         if self.examination is not None:
-            alone = self.args.world_size == 1  # several processes ask each other, which is dear after each token
+            alone = self.args.world_size == 1  # several have to leave together, after a batch that all have answered
             answered = self.examination(
                 self.model,
                 int(self.state.global_step),
