@@ -17,8 +17,9 @@ from pipeline.seeds import digest
 CHANCE = 0.03
 """Padding that chance may cost beyond what sorting by length leaves, as a share of an epoch's tokens.
 
-Of 0.01 to 0.1 the best over real and made-up lengths, with batches of 2 to 16, where a fifth to a half of a gradient's
-variance is between kinds of samples; what is gained in variance above it, padding takes.
+More chance makes a step's gradient vary less, and a step longer. Where a fifth of that variance is between kinds of
+samples, the product of the two was least at 0.03, of 0.01 to 0.1 and over real and made-up lengths with batches of 2 to
+16; where a half is, 1 % less at 0.07.
 """
 
 SPREADS = (*(2.0**power for power in range(3, -8, -1)), 0.0)
@@ -30,10 +31,10 @@ def order(
 ) -> list[int]:
     """Return every index once; `batch` indices in a row are samples of about one length, in tokens.
 
-    So many times `passes` x `processes` are a step: of as many strata of the epoch's batches by length, one batch of
-    each, from the longest to the shortest. The batch with the longest sample comes first, so that memory that does not
-    suffice fails in the first step. Batches that do not fill a step come last, and after them what does not fill a
-    batch. It is a function of its arguments alone, on any machine: no logarithm is taken, nothing else is rounded.
+    `passes` x `processes` batches in a row are a step: the epoch's batches by length are cut into as many strata, and a
+    step has one of each, the longest first. The batch with the longest sample comes first of all, so that memory that
+    does not suffice fails in the first step. Batches that do not fill a step come last, and after them what does not
+    fill a batch. Nothing but sums and products decides, which are the same on every machine.
     """
     free = np.random.default_rng(list(digest(seed, "order", epoch)))
     known = np.asarray(lengths)
