@@ -18,7 +18,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Trainer, TrainerCallback, TrainingArguments
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 from train.models import tiny
 from train.quiet import quietly
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 from train.encoding.data import Encoder, select
 from train.encoding.order import order, padding
 from train.models import tiny

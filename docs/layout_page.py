@@ -11,8 +11,8 @@ from pipeline import actions as a
 from pipeline.layouts import LAYOUTS, Layout, render
 from pipeline.layouts.coordinates import Coordinates
 from pipeline.layouts.layout import number_images, visible_turns
-from pipeline.policy import Prompts
 from pipeline.records import Turn, joined
+from pipeline.slicing.policy import Prompts
 
 SIZE = (1092, 2408)
 MIDDLE, LOW, HIGH = (0.5, 0.5), (0.5, 0.8), (0.5, 0.2)
@@ -142,7 +142,8 @@ def _policies() -> str:
         for layout in LAYOUTS.values()
     ]
     return (
-        "## History policies\n\nThe fields are those of `History` in [pipeline/policy.py](../pipeline/policy.py).\n\n"
+        "## History policies\n\nThe fields are those of `History` in "
+        "[pipeline/slicing/policy.py](../pipeline/slicing/policy.py).\n\n"
         + _rows(["layout", *(field.replace("_", " ") for field in fields)], rows)
     )
 

@@ -13,8 +13,8 @@ import sys
 from playwright.sync_api import sync_playwright
 
 from pipeline.actions import target_point
-from pipeline.dataset import Dataset
 from pipeline.records import Sample, Turn, joined
+from pipeline.storage.dataset import Dataset
 
 STYLE = """
 * { box-sizing: border-box; margin: 0 }

@@ -5,8 +5,8 @@ from statistics import pstdev
 
 from PIL import Image, ImageDraw
 
-from pipeline.geometry import model_size
-from pipeline.resolution import IMAGE_TOKENS
+from pipeline.screens.geometry import model_size
+from pipeline.screens.resolution import IMAGE_TOKENS
 
 FAMILIES = {"Qwen3-VL, MAI-UI": (32, 65_536, 16_777_216), "Qwen2.5-VL": (28, 3_136, 12_845_056)}
 """Factor, least and largest area in pixels, as the checkpoints' own processors have them."""

@@ -1,9 +1,10 @@
 """Add error-correction samples: the agent errs, sees what came of it, and recovers.
 
-Planning walks the recorded steps once (`pipeline.graph`) to learn which screens are equal and what leads where. Workers
-then survey each shard: what could truthfully be injected, and why not. From that the samples are chosen for the whole
-dataset (`pipeline.dose`), and workers make them, each shard by itself. Screenshots are neither read nor written: the
-new dataset takes their shards over. Each new sample is composed by the same code that `gdp slice` uses.
+Planning walks the recorded steps once (`pipeline.augmentation.graph`) to learn which screens are equal and what leads
+where. Workers then survey each shard: what could truthfully be injected, and why not. From that the samples are chosen
+for the whole dataset (`pipeline.augmentation.dose`), and workers make them, each shard by itself. Screenshots are
+neither read nor written: the new dataset takes their shards over. Each new sample is composed by the same code that
+`gdp slice` uses.
 """
 
 import math
@@ -13,21 +14,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from .apart import keep_apart
-from .augment_shard import AugmentTask, augment_shard
-from .compose import Setting
-from .dataset import Dataset
-from .dose import choose
+from .augmentation.dose import choose
+from .augmentation.graph import Graph
+from .augmentation.jitter import Jitter
+from .augmentation.shard import AugmentTask, augment_shard
+from .augmentation.survey import SurveyTask, survey_shard
 from .errors import KINDS
 from .exceptions import ConfigError, InputError
-from .graph import Graph
-from .jitter import Jitter
-from .place import Place, Where
 from .report import StageReport
+from .screens.states import rules
+from .slicing.compose import Setting
+from .slicing.token_count import same_tokenizer
 from .stage import Plan, Running, ask, execute
-from .states import rules
-from .survey import SurveyTask, survey_shard
-from .token_count import same_tokenizer
+from .storage.apart import keep_apart
+from .storage.dataset import Dataset
+from .storage.place import Place, Where
 from .writer import Cache, WriterSettings
 
 MAX_ERRORS = 2

@@ -1,8 +1,8 @@
 """Add samples of other ways to the same goal, composed of two recordings where the graph proves every step.
 
-Planning walks the recorded steps once (`pipeline.graph`) and pairs the recordings of one goal on one side of the split.
-A shard is then a pure function of its hosts and their donors. Screenshots stay where they are: a sample may show those
-of another shard.
+Planning walks the recorded steps once (`pipeline.augmentation.graph`) and pairs the recordings of one goal on one side
+of the split. A shard is then a pure function of its hosts and their donors. Screenshots stay where they are: a sample
+may show those of another shard.
 """
 
 from collections import Counter, defaultdict
@@ -14,25 +14,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import layouts
-from .apart import keep_apart
 from .augment_errors import setting_of
-from .compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said, with_size
-from .dataset import Dataset
+from .augmentation.graph import Graph
+from .augmentation.survey import episodes
+from .augmentation.variants import Splice, Walked, Ways, spliced, splices
 from .describe import same_goal
 from .errors import Episode
-from .graph import Graph
 from .layouts import Layout
-from .manifest import Flow
-from .place import Place, Where
 from .records import Sample
 from .report import StageReport
-from .screen import target_box
-from .shards import ShardResult, ShardWriter, take_over
+from .screens.screen import target_box
+from .screens.states import rules
+from .slicing.compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said, with_size
 from .stage import Plan, Running, execute
-from .states import rules
-from .survey import episodes
-from .tables import sample_row, to_json, to_table
-from .variants import Splice, Walked, Ways, spliced, splices
+from .storage.apart import keep_apart
+from .storage.dataset import Dataset
+from .storage.manifest import Flow
+from .storage.place import Place, Where
+from .storage.shards import ShardResult, ShardWriter, take_over
+from .storage.tables import sample_row, to_json, to_table
 
 
 class VariantTask(Struct, frozen=True):

@@ -8,9 +8,9 @@ from typing import Any
 from .actions import Action, Drag, Scroll, Swipe, Unknown, kind
 from .importers.output import rejected_row
 from .importers.refusal import Refusal
-from .manifest import Flow
 from .records import Trajectory
 from .report import SHOWN
+from .storage.manifest import Flow
 from .terminal import safe_line
 
 

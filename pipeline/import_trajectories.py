@@ -14,14 +14,14 @@ from itertools import chain
 import click
 import msgspec
 
-from .apart import keep_apart
 from .exceptions import ConfigError, InputError
 from .import_report import ImportReport, Tally
 from .importers import IMPORTERS, Episode, Importer, Refusal, Refused, SourceFolder
 from .importers.output import ImportFolder, folder_name
-from .place import Place, Where
 from .records import Trajectory
 from .stage import package_version
+from .storage.apart import keep_apart
+from .storage.place import Place, Where
 from .trajectories import FILE_NAME, Document, Loaded, check
 
 

@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Iterator
 
-from .dataset import Dataset
 from .exceptions import InputError
 from .records import Message, Sample, joined
+from .storage.dataset import Dataset
 from .terminal import BOLD, GREEN, GREY, RED, RESET, safe
 
 

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from . import engines, layouts
-from .apart import keep_apart
-from .dataset import Dataset
 from .exceptions import ConfigError
-from .images import Plan
-from .manifest import Contract, Manifest
 from .normalize_shard import NormalizeTask, normalize_shard
-from .place import Place, Where
 from .report import StageReport
-from .resolution import largest_area
+from .screens.images import Plan
+from .screens.resolution import largest_area
+from .slicing.token_count import same_tokenizer
 from .stage import Plan as StagePlan
 from .stage import Running, execute
-from .token_count import same_tokenizer
+from .storage.apart import keep_apart
+from .storage.dataset import Dataset
+from .storage.manifest import Contract, Manifest
+from .storage.place import Place, Where
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from . import layouts
-from .compose import estimate_tokens
-from .dataset import Dataset
 from .exceptions import InputError
-from .images import ImageProblem, Plan, final_size, scaled
 from .layouts import render
-from .manifest import Contract, Flow
-from .place import Place
 from .records import ImageRef, Sample, Screenshot, Turn
-from .shards import ShardResult, ShardWriter, take_over
-from .tables import Row, rejected_row, sample_row, to_json
-from .token_count import counter
+from .screens.images import ImageProblem, Plan, final_size, scaled
+from .slicing.compose import estimate_tokens
+from .slicing.token_count import counter
+from .storage.dataset import Dataset
+from .storage.manifest import Contract, Flow
+from .storage.place import Place
+from .storage.shards import ShardResult, ShardWriter, take_over
+from .storage.tables import Row, rejected_row, sample_row, to_json
 
 Size = tuple[int, int]
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import verdict
-from .dataset import Dataset
-from .manifest import Manifest
+from .storage.dataset import Dataset
+from .storage.manifest import Manifest
 from .terminal import safe_line
+from .validation import verdict
 
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""

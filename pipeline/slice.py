@@ -14,26 +14,26 @@ import msgspec
 from msgspec.structs import replace
 
 from . import engines, layouts
-from .apart import keep_apart
-from .compose import Setting
 from .engines import Engine, ImageFormat
 from .exceptions import ConfigError
-from .glance import Glance, glance
-from .images import ImageProblem, Plan, read
 from .layouts.layout import contract
-from .manifest import Slicing
 from .modes import MODES
-from .place import Place, Where
-from .policy import KeepThought, Prompts
 from .report import StageReport
-from .resolution import largest_area
-from .shards import ShardResult
-from .slice_shard import SliceTask, slice_shard
-from .split import BY, By, Sides, draw
+from .screens.images import ImageProblem, Plan, read
+from .screens.resolution import largest_area
+from .slicing.compose import Setting
+from .slicing.glance import Glance, glance
+from .slicing.policy import KeepThought, Prompts
+from .slicing.shard import SliceTask, slice_shard
+from .slicing.split import BY, By, Sides, draw
+from .slicing.token_count import find_tokenizer, fingerprint
 from .stage import Plan as StagePlan
 from .stage import Running, execute
-from .tables import to_json
-from .token_count import find_tokenizer, fingerprint
+from .storage.apart import keep_apart
+from .storage.manifest import Slicing
+from .storage.place import Place, Where
+from .storage.shards import ShardResult
+from .storage.tables import to_json
 from .trajectories import find
 
 

@@ -8,16 +8,16 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from .dataset import Dataset
 from .exceptions import ConfigError, StageError
 from .executors import EXECUTORS
 from .executors.worker import TASK_SECONDS
-from .manifest import Contract, Flow, Manifest, Slicing, Stage
-from .place import Place
-from .policy import Prompts
 from .report import StageReport
-from .run_folder import RunFolder
-from .shards import ShardResult
+from .slicing.policy import Prompts
+from .storage.dataset import Dataset
+from .storage.manifest import Contract, Flow, Manifest, Slicing, Stage
+from .storage.place import Place
+from .storage.run_folder import RunFolder
+from .storage.shards import ShardResult
 
 EXAMPLES = 5
 """How many examples of one thing a manifest lists."""

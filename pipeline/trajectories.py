@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from .exceptions import InputError
-from .manifest import MANIFEST
-from .place import Place
 from .records import Observation, Step, Trajectory
 from .schema_errors import findings, json_path
+from .storage.manifest import MANIFEST
+from .storage.place import Place
 
 FILE_NAME = "trajectory.json"
 REJECTED_NAME = "rejected.jsonl"

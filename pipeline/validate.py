@@ -16,25 +16,26 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from . import layouts, redact
-from .apart import keep_apart
+from . import layouts
 from .checks import CHECKS, Context, Facts, Limit, Severity, Thresholds, gather
 from .checks.ask import Found, Questions
 from .checks.pictures import Pictures
 from .checks.rules import levels
-from .dataset import Dataset
 from .exceptions import ConfigError
-from .manifest import Flow, Manifest, Shard
-from .place import Place, Where
 from .records import Sample
-from .redact import Names
 from .report import StageReport
-from .sample_reader import Unreadable
-from .shards import ShardResult
+from .slicing.token_count import counter, find_tokenizer, fingerprint, same_tokenizer
 from .stage import EXAMPLES, Plan, Running, execute, rehearse
-from .token_count import counter, find_tokenizer, fingerprint, same_tokenizer
-from .validate_pictures import Seen, look_at_shared
-from .validate_write import refused_row, unreadable_row, write, write_redacted
+from .storage.apart import keep_apart
+from .storage.dataset import Dataset
+from .storage.manifest import Flow, Manifest, Shard
+from .storage.place import Place, Where
+from .storage.sample_reader import Unreadable
+from .storage.shards import ShardResult
+from .validation import redact
+from .validation.redact import Names
+from .validation.shared_pictures import Seen, look_at_shared
+from .validation.write import refused_row, unreadable_row, write, write_redacted
 
 PIXELS = frozenset({"image_file", "blank_screen"})
 """Checks that decode screenshots."""

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from pipeline import actions
 from pipeline.actions import Action, Box, Button, Click, Key, LongPress, Point, Scroll, Swipe, Type, Wait
-from pipeline.geometry import inside
 from pipeline.records import Device, Element, Lang, Observation, Screenshot, ScrollState
+from pipeline.screens.geometry import inside
 
 from .scripts.script import Target
 

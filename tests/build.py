@@ -20,18 +20,18 @@ from PIL import Image, ImageDraw
 from pipeline import augment_errors, normalize, validate
 from pipeline import slice as slice_stage
 from pipeline.augment_errors import AugmentConfig
-from pipeline.dataset import Dataset
 from pipeline.executors.local import LocalExecutor
-from pipeline.manifest import MANIFEST, Shard
 from pipeline.normalize import NormalizeConfig
-from pipeline.place import Place
 from pipeline.records import Sample
 from pipeline.report import StageReport
-from pipeline.shards import ShardWriter
 from pipeline.slice import SliceConfig
+from pipeline.slicing.token_count import CONTROL
 from pipeline.stage import Running
-from pipeline.tables import sample_row
-from pipeline.token_count import CONTROL
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST, Shard
+from pipeline.storage.place import Place
+from pipeline.storage.shards import ShardWriter
+from pipeline.storage.tables import sample_row
 from pipeline.validate import ValidateConfig
 
 WIDTH, HEIGHT = 360, 800

@@ -11,7 +11,7 @@ import build
 from PIL import Image, ImageChops, ImageStat
 
 from pipeline.engines import ImageFormat
-from pipeline.images import ImageProblem, Plan, Stored, prepare
+from pipeline.screens.images import ImageProblem, Plan, Stored, prepare
 
 SAMPLES = Path(__file__).parent.parent / "sample_data" / "trajectories"
 

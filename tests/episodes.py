@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 
 from pipeline.actions import Action, Click
-from pipeline.compose import Shown
+from pipeline.augmentation.graph import NOTHING, Edge, Surrounding
 from pipeline.errors import Episode, Proposal
-from pipeline.graph import NOTHING, Edge, Surrounding
 from pipeline.records import Element, ImageRef, Observation, Screenshot, StepText
-from pipeline.tables import StepFacts, StepRow
+from pipeline.slicing.compose import Shown
+from pipeline.storage.tables import StepFacts, StepRow
 
 BUTTON = Element(bbox=(0.3, 0.4, 0.7, 0.5), text="Photos", role="button", clickable=True, enabled=True, topmost=True)
 DEAD = Element(bbox=(0.1, 0.02, 0.6, 0.06), text="My heading", role="heading", clickable=False, topmost=True)

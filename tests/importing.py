@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli import main
 from pipeline.importers import IMPORTERS
-from pipeline.place import Place
 from pipeline.records import Trajectory
+from pipeline.storage.place import Place
 from pipeline.trajectories import find, load
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"

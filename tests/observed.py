@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
+from pipeline.storage.dataset import Dataset
 from pipeline.yamlfile import read
 from train import presets, trainer
 from train.config import DEMO, TrainConfig, load

@@ -7,11 +7,11 @@ from typing import Any
 import build
 from msgspec.structs import replace
 
-from pipeline.dataset import Dataset
 from pipeline.layouts import LAYOUTS, render
-from pipeline.policy import Prompts
 from pipeline.records import Sample, Turn
-from pipeline.tables import sample_row
+from pipeline.slicing.policy import Prompts
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import sample_row
 
 Edit = Callable[[Sample], Sample | dict[str, Any]]
 

@@ -11,11 +11,11 @@ import build
 import pytest
 
 from pipeline.augment_errors import AugmentConfig, choose_kinds, read_weights
-from pipeline.dataset import Dataset
 from pipeline.errors import KINDS
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
 from pipeline.report import NEEDING_NO_ELEMENTS, StageReport
+from pipeline.storage.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

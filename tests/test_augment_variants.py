@@ -8,9 +8,9 @@ import build
 import pytest
 
 from pipeline import augment_variants
-from pipeline.dataset import Dataset
 from pipeline.records import Sample
 from pipeline.stage import Running
+from pipeline.storage.dataset import Dataset
 
 Change = Callable[[dict[str, dict[str, Any]]], None]
 BACK = {"type": "button", "name": "back"}

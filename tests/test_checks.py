@@ -17,10 +17,10 @@ from pipeline.checks.ask import Questions
 from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
-from pipeline.dataset import Dataset
 from pipeline.describe import words_of
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
 
 Edit = Callable[[Sample], Sample]
 STRUCTURE = {name for name, check in CHECKS.items() if check.severity == "error"} - {

@@ -16,7 +16,7 @@ from build import refusal
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 

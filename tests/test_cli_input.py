@@ -10,7 +10,7 @@ import build
 import pytest
 from build import refusal
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

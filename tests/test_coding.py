@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.coding import Coding
+from pipeline.storage.coding import Coding
 
 ROWS = st.lists(st.tuples(st.sampled_from([None, "a", "b", ""]), st.sampled_from([None, 0.0, 1.0, 0.5])), max_size=12)
 

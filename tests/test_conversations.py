@@ -24,9 +24,9 @@ from pipeline import actions as a
 from pipeline.exceptions import ConfigError
 from pipeline.layouts import LAYOUTS, GrammarError, Layout, Renderer, render, spoken
 from pipeline.layouts.layout import number_images, visible_turns
-from pipeline.policy import History, Prompts
 from pipeline.records import Inbound, Message, Turn, joined
 from pipeline.slice import SliceConfig
+from pipeline.slicing.policy import History, Prompts
 
 GOLDEN = Path(__file__).parent / "golden"
 DESKTOP = Path(__file__).parent.parent / "sample_data" / "trajectories" / "drive-en-desktop-new-folder"

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from pipeline import augment_errors
-from pipeline import crop as cropping
 from pipeline.actions import (
     Action,
     Box,
@@ -33,13 +32,14 @@ from pipeline.actions import (
     points,
 )
 from pipeline.augment_errors import AugmentConfig
-from pipeline.crop import Cut, is_cut, plan_cut
-from pipeline.dataset import Dataset
+from pipeline.augmentation import crop as cropping
+from pipeline.augmentation.crop import Cut, is_cut, plan_cut
+from pipeline.augmentation.safe_zone import Unmovable
 from pipeline.exceptions import ConfigError
-from pipeline.geometry import inside, smart_resize
 from pipeline.records import Sample
-from pipeline.safe_zone import Unmovable
+from pipeline.screens.geometry import inside, smart_resize
 from pipeline.stage import Running
+from pipeline.storage.dataset import Dataset
 
 units = st.floats(0, 1)
 

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import slice as slicing
-from pipeline.dataset import CACHED_ROW_GROUPS, Dataset
 from pipeline.exceptions import InputError
-from pipeline.place import Place
 from pipeline.records import ImageRef
-from pipeline.sample_reader import CODED, SampleReader, Unreadable
-from pipeline.shards import ROW_GROUP_BYTES, ROW_GROUP_ROWS, TableWriter
 from pipeline.stage import Running
-from pipeline.step_reader import COLUMNS, read_steps
-from pipeline.tables import StepRow, sample_from_row, step_from_row
+from pipeline.storage.dataset import CACHED_ROW_GROUPS, Dataset
+from pipeline.storage.place import Place
+from pipeline.storage.sample_reader import CODED, SampleReader, Unreadable
+from pipeline.storage.shards import ROW_GROUP_BYTES, ROW_GROUP_ROWS, TableWriter
+from pipeline.storage.step_reader import COLUMNS, read_steps
+from pipeline.storage.tables import StepRow, sample_from_row, step_from_row
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import pytest
 
 from pipeline import actions as a
-from pipeline.compose import estimate_tokens, judged
 from pipeline.describe import language, same_goal, sentence, sentences
 from pipeline.layouts.conversation import text_message
 from pipeline.records import Element, Label
-from pipeline.screen import ancestors, hit, label, shown_text, target_box, target_element
+from pipeline.screens.screen import ancestors, hit, label, shown_text, target_box, target_element
+from pipeline.slicing.compose import estimate_tokens, judged
 
 
 @pytest.mark.parametrize(

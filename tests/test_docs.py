@@ -138,7 +138,7 @@ def test_every_importer_code_is_given() -> None:
     """No code of an importer is explained that none can give."""
     files = [*(ROOT / "pipeline" / "importers").glob("*.py"), ROOT / "pipeline" / "import_trajectories.py"]
     source = "".join(file.read_text(encoding="utf-8") for file in files if file.name != "refusal.py")
-    pictures = (ROOT / "pipeline" / "images.py").read_text(encoding="utf-8")
+    pictures = (ROOT / "pipeline" / "screens" / "images.py").read_text(encoding="utf-8")
     assert [code for code in REASONS if f'"{code}"' not in source + pictures] == []
 
 
@@ -149,9 +149,8 @@ def test_every_reason_is_explained() -> None:
                 r'else "(history_\w+)"', r'code, where = "(\w+)"', r'Unmovable\("(\w+)"',
                 r'Refused\(\w+, "(\w+)"', r'Failure\("(\w+)"', r'reason(?:, wait)? = "(\w+)"',
                 r'doubt = "(\w+)"', r'"refused: (\w+)"')  # fmt: skip
-    places = ("errors/*.py", "engines/*.py", "survey.py", "jitter.py", "safe_zone.py", "negatives.py", "crop.py",
-              "variants.py", "augment_variants.py", "slice_shard.py", "slice_inputs.py", "modes/*.py", "images.py",
-              "trajectories.py", "writer/*.py")  # fmt: skip
+    places = ("errors/*.py", "engines/*.py", "augmentation/*.py", "augment_variants.py", "slicing/*.py", "modes/*.py",
+              "screens/images.py", "trajectories.py", "writer/*.py")  # fmt: skip
     files = [file for place in places for file in (ROOT / "pipeline").glob(place)]
     sources = [file.read_text(encoding="utf-8") for file in files]
     given = {code for source in sources for pattern in patterns for code in re.findall(pattern, source, re.MULTILINE)}

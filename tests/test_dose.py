@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dose import Candidate, choose
+from pipeline.augmentation.dose import Candidate, choose
 from pipeline.errors import KINDS
 
 ADDED = tuple(kind for kind in KINDS if not KINDS[kind].replaces)

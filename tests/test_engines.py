@@ -24,7 +24,7 @@ from engine_pictures import (
 from PIL import Image, PngImagePlugin
 
 from pipeline.engines import ImageFormat
-from pipeline.images import Plan, Stored, prepare
+from pipeline.screens.images import Plan, Stored, prepare
 
 pytest.importorskip("pyvips")
 

@@ -11,10 +11,12 @@ import build
 import pytest
 from engine_pictures import SCREEN, saved, smaller, wrong_inner_sum
 
-from pipeline import engines, images, slice_inputs
+from pipeline import engines
 from pipeline.exceptions import ConfigError, OutputError
-from pipeline.images import ImageProblem, Plan
+from pipeline.screens import images
+from pipeline.screens.images import ImageProblem, Plan
 from pipeline.slice import SliceConfig, run
+from pipeline.slicing import inputs as slice_inputs
 from pipeline.stage import Running
 
 pytest.importorskip("pyvips")

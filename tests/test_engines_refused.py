@@ -24,8 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline import engines, images
-from pipeline.images import MAX_PIXELS, ImageProblem, Plan, Stored, prepare
+from pipeline import engines
+from pipeline.screens import images
+from pipeline.screens.images import MAX_PIXELS, ImageProblem, Plan, Stored, prepare
 
 pytest.importorskip("pyvips")
 

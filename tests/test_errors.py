@@ -20,13 +20,13 @@ from episodes import (
 )
 
 from pipeline.actions import Browser, Button, Click
+from pipeline.augmentation.graph import Route, Surrounding
 from pipeline.errors import KINDS, Refusal
 from pipeline.errors.guards.wording import IRREVERSIBLE
-from pipeline.geometry import centre, contains, distance
-from pipeline.graph import Route, Surrounding
 from pipeline.records import Element, Execution, Label, Step, StepText
-from pipeline.screen import interactive
-from pipeline.tables import StepFacts
+from pipeline.screens.geometry import centre, contains, distance
+from pipeline.screens.screen import interactive
+from pipeline.storage.tables import StepFacts
 
 PROVED = {1: Surrounding(1), 2: Surrounding(2, acted=1, routes=(Route(edge(Button(name="back"), 1), (), ()),))}
 """Some recording went Back from the screen of step 2 to that of step 1."""

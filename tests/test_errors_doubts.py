@@ -6,9 +6,9 @@ import pytest
 from episodes import BUTTON, DEAD, EDITABLE, element, episode, screen, step
 
 from pipeline.actions import Click, LongPress, Scroll, Type, Wait
+from pipeline.augmentation.negatives import NEGATIVES, Case, Negative
 from pipeline.errors import KINDS, Refusal
 from pipeline.errors.guards.wording import asked_for
-from pipeline.negatives import NEGATIVES, Case, Negative
 from pipeline.records import Element, ScrollState
 
 TOLD: dict[str, Any] = {"settled": True, "shortcuts": False, "touch_radius": 0.0, "dynamic": ()}

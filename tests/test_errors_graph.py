@@ -6,9 +6,9 @@ import pytest
 from episodes import BUTTON, CLICK, DEAD, edge, element, episode, proposals, screen, step
 
 from pipeline.actions import Answer, Button, Click, LongPress, Scroll, Type
+from pipeline.augmentation.graph import Edge, Route, Surrounding
 from pipeline.errors import KINDS, Refusal
 from pipeline.errors.guards import without
-from pipeline.graph import Edge, Route, Surrounding
 from pipeline.records import Label, ScrollState, StepText
 
 WRONG = element(BUTTON, text="Recipes", bbox=(0.3, 0.6, 0.7, 0.7))

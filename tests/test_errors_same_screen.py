@@ -15,8 +15,8 @@ from pipeline.actions import Click, Scroll, Terminate, Type, Wait
 from pipeline.errors import KINDS, Refusal
 from pipeline.errors.guards import without
 from pipeline.errors.scene import Scene
-from pipeline.geometry import contains, distance
 from pipeline.records import Element, Label, ScrollState
+from pipeline.screens.geometry import contains, distance
 
 SWITCH = element(BUTTON, text="Dark mode", role="switch", bbox=(0.8, 0.4, 0.95, 0.45))
 LABEL = element(DEAD, text="Dark mode", role="text", bbox=(0.05, 0.4, 0.3, 0.45), wired=False)

@@ -12,7 +12,7 @@ from planted.store import Row, Store, painted, repaint
 from planted.wholes import again
 
 from pipeline.checks import CHECKS, Thresholds
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 HERE = Path(__file__).parent / "examples"
 FILES = sorted(HERE.glob("*/*/*.json"))

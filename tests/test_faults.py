@@ -281,9 +281,9 @@ NAME = """\
         written.replace(final)
 """
 MUTATIONS = {
-    "no fsync": ("place.py", FLUSH, ""),
-    "no folder fsync": ("place.py", "        flush_folder(final.parent)\n", ""),
-    "fsync after rename": ("place.py", FLUSH + NAME, NAME + FLUSH.replace("written", "final")),
+    "no fsync": ("storage/place.py", FLUSH, ""),
+    "no folder fsync": ("storage/place.py", "        flush_folder(final.parent)\n", ""),
+    "fsync after rename": ("storage/place.py", FLUSH + NAME, NAME + FLUSH.replace("written", "final")),
     "manifest first": (
         "stage.py",
         "            missing = [task",
@@ -306,7 +306,7 @@ def test_breaking_the_protocol_turns_the_suite_red(world: World, tmp_path: Path,
 def test_writing_under_the_final_name_turns_the_suite_red(world: World, tmp_path: Path) -> None:
     """Without the temporary name a kill leaves half a file, and the invariant sees it."""
     old = "out.scratch(self.name)"
-    package = chaos.mutated(tmp_path / "package", "shards.py", old, f"{old}.with_name(self.name.split('/')[1])")
+    package = chaos.mutated(tmp_path / "package", "storage/shards.py", old, f"{old}.with_name(self.name.split('/')[1])")
     worse = World(world.root, package)
     worse.run("slice", tmp_path / "out", GDP_FAULT="samples.opened")
     assert worse.violations("slice", tmp_path / "out") != []

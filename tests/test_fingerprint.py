@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from pipeline.dataset import Dataset
-from pipeline.fingerprint import (
+from pipeline.screens.fingerprint import (
     PHASH_BYTES,
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -21,7 +20,8 @@ from pipeline.fingerprint import (
     grid,
     same_outside,
 )
-from pipeline.images import Plan, prepare
+from pipeline.screens.images import Plan, prepare
+from pipeline.storage.dataset import Dataset
 
 SIZES = [(352, 800), (96, 16), (192, 32), (97, 17), (1, 1), (2, 1), (5, 40), (700, 3)]
 

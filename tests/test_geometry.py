@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline.geometry import (
+from pipeline.screens.geometry import (
     area,
     contains,
     distance,

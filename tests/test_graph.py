@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.dataset import Dataset
+from pipeline.augmentation.graph import MAX_ACTIONS, MAX_ROUTES, Graph
 from pipeline.errors import KINDS
-from pipeline.fingerprint import Fingerprint, fingerprint
-from pipeline.graph import MAX_ACTIONS, MAX_ROUTES, Graph
 from pipeline.records import Observation, Sample
-from pipeline.states import States, mask, same_screen
+from pipeline.screens.fingerprint import Fingerprint, fingerprint
+from pipeline.screens.states import States, mask, same_screen
+from pipeline.storage.dataset import Dataset
 
 
 def printed(picture: Image.Image) -> Fingerprint:

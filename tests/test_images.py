@@ -10,8 +10,8 @@ import build
 import pytest
 from PIL import Image
 
-from pipeline.images import MAX_BYTES, ImageProblem, Plan, decode, prepare, read
-from pipeline.place import Place
+from pipeline.screens.images import MAX_BYTES, ImageProblem, Plan, decode, prepare, read
+from pipeline.storage.place import Place
 
 PLAN = Plan(factor=32, min_pixels=65_536, max_pixels=1280 * 1024)
 

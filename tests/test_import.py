@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli import import_command, main
 from pipeline.importers import IMPORTERS, REASONS
 from pipeline.importers.output import folder_name
-from pipeline.place import Place
+from pipeline.storage.place import Place
 from pipeline.trajectories import find, load
 
 FORMATS = list(IMPORTERS)

@@ -26,7 +26,7 @@ from pipeline.importers.coordinates import (
 )  # fmt: skip
 from pipeline.importers.folder import JSON_BYTES, convert, decode
 from pipeline.importers.keys import chord, key_name
-from pipeline.place import Place
+from pipeline.storage.place import Place
 
 SIDES = st.integers(1, 8000)
 

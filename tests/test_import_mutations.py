@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from pipeline.importers import IMPORTERS, Refusal, SourceFolder
-from pipeline.place import Place
+from pipeline.storage.place import Place
 from pipeline.trajectories import Document, check
 
 STRANGE = (None, True, -1, 1e308, "", "x", "../secret", "a\x00b", [], {}, [None], {"type": [], "role": "user"}, 10**30)

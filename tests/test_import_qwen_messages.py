@@ -12,8 +12,8 @@ from importing import imported, report, rows, trajectories
 
 from pipeline.actions import AskUser, CallTool, Click, Frame, Scroll, Swipe, Terminate, Type, Unknown
 from pipeline.cli import main
-from pipeline.geometry import smart_resize
 from pipeline.records import Inbound, Trajectory
+from pipeline.screens.geometry import smart_resize
 
 W, H = 360, 800
 

@@ -3,8 +3,8 @@
 import build
 import pytest
 
-from pipeline.dataset import Dataset
 from pipeline.inspect import lines
+from pipeline.storage.dataset import Dataset
 from pipeline.terminal import GREEN, RED, RESET
 
 

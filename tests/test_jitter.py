@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.actions import Click
 from pipeline.augment_errors import AugmentConfig
-from pipeline.dataset import Dataset
+from pipeline.augmentation.jitter import RECORDED
 from pipeline.exceptions import ConfigError
-from pipeline.geometry import contains
-from pipeline.jitter import RECORDED
 from pipeline.records import Sample
+from pipeline.screens.geometry import contains
+from pipeline.storage.dataset import Dataset
 
 
 def dataset(tmp_path: Path, change: Callable[[dict[str, Any]], None] = lambda document: None, **config: Any) -> Dataset:

@@ -12,8 +12,8 @@ from pipeline import actions as a
 from pipeline.exceptions import ConfigError
 from pipeline.layouts import LAYOUTS, GrammarError, Layout, coordinates, get, render, visible_turns
 from pipeline.layouts.tool_call import ToolCallLayout
-from pipeline.policy import Prompts
 from pipeline.records import Inbound, Turn
+from pipeline.slicing.policy import Prompts
 
 each_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 

@@ -10,13 +10,13 @@ import build
 import pytest
 from msgspec.structs import replace
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError
 from pipeline.layouts import LAYOUTS, render
-from pipeline.policy import Prompts
 from pipeline.records import Sample
 from pipeline.slice import SliceConfig
-from pipeline.token_count import counter, most_tokens
+from pipeline.slicing.policy import Prompts
+from pipeline.slicing.token_count import counter, most_tokens
+from pipeline.storage.dataset import Dataset
 
 AT = "t/trajectory.json: $.steps"
 

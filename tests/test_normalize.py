@@ -11,12 +11,12 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from pipeline import normalize
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
 from pipeline.layouts import LAYOUTS
 from pipeline.normalize import NormalizeConfig
+from pipeline.slicing.token_count import counter
 from pipeline.stage import Running
-from pipeline.token_count import counter
+from pipeline.storage.dataset import Dataset
 
 LAYOUT_OF_EACH_FRAME = sorted({layout.scale is None: name for name, layout in LAYOUTS.items()}.values())
 LIMITS = ({"max_dim": 520}, {"max_pixels": 200_000}, {"max_dim": 640, "max_pixels": 180_000})

@@ -16,7 +16,7 @@ import chaos
 import pytest
 from chaos import World, tree
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 moto = pytest.importorskip("moto", reason="the S3 server of the tests is not installed")
 
@@ -62,7 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def fetch(url: str, target: Path, account: dict[str, str]) -> dict[str, str]:
     """Copy what the store holds under the URL to a folder, and return its hashes."""
     code = (
-        "import sys, pathlib; from pipeline.place import Place; place = Place(sys.argv[1])\n"
+        "import sys, pathlib; from pipeline.storage.place import Place; place = Place(sys.argv[1])\n"
         "for name in place.files():\n"
         "    path = pathlib.Path(sys.argv[2], name); path.parent.mkdir(parents=True, exist_ok=True)\n"
         "    path.write_bytes(place.read(name))"
@@ -88,7 +88,7 @@ def test_a_stage_writes_the_same_dataset_to_a_store(
 def test_the_chain_runs_inside_a_store(world: World, account: dict[str, str], tmp_path: Path) -> None:
     """Trajectories and every dataset in the store; only the fingerprints of the inputs differ from the disk's."""
     upload = (
-        "import sys, pathlib; from pipeline.place import Place\n"
+        "import sys, pathlib; from pipeline.storage.place import Place\n"
         "place, root = Place(sys.argv[2]), pathlib.Path(sys.argv[1])\n"
         "for path in root.rglob('*'):\n"
         "    if path.is_file(): place.write(path.relative_to(root).as_posix(), path.read_bytes(), 'test')"
@@ -168,7 +168,7 @@ def test_an_import_from_a_store_to_a_store(account: dict[str, str], tmp_path: Pa
     build.write(source, build.trajectory("a"))
     environment = {**os.environ, **account}
     put = (
-        "import sys, pathlib; from pipeline.place import Place; root = pathlib.Path(sys.argv[1])\n"
+        "import sys, pathlib; from pipeline.storage.place import Place; root = pathlib.Path(sys.argv[1])\n"
         "for file in root.rglob('*.*'):\n"
         "    Place(sys.argv[2]).write(file.relative_to(root).as_posix(), file.read_bytes(), 'test')"
     )

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pages import recordings
 
-from pipeline.dataset import Dataset
 from pipeline.overview import charts, drift
 from pipeline.overview.measure import Measures, measure, words
 from pipeline.overview.refused import Gallery
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
 from pipeline.terminal import safe
-from pipeline.verdict import lines
+from pipeline.validation.verdict import lines
 
 SAMPLES = Path(__file__).parent.parent / "sample_data" / "trajectories"
 
@@ -200,7 +200,7 @@ def test_the_summary_is_short_and_the_worst_comes_first(dataset: Dataset, tmp_pa
     """However many checks find something: 25 lines at most, errors before warnings, one line each."""
 
     def spoiled(samples: list[Sample]) -> list[dict[str, object]]:
-        from pipeline.tables import sample_row
+        from pipeline.storage.tables import sample_row
 
         return [{**sample_row(sample), "goal": ""} for sample in samples]
 

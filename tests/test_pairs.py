@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline import pairs
 from pipeline.actions import Action, Click, LongPress, Terminate, Type, Wait
-from pipeline.dataset import Dataset
+from pipeline.augmentation import pairs
+from pipeline.augmentation.negatives import NEGATIVES, Case, Negative
 from pipeline.errors import Episode, Refusal
 from pipeline.exceptions import ConfigError, InputError, OutputError
-from pipeline.geometry import contains, distance
-from pipeline.negatives import NEGATIVES, Case, Negative
 from pipeline.records import Element, ImageRef, Label, Observation, Screenshot, StepText
+from pipeline.screens.geometry import contains, distance
 from pipeline.stage import Running
-from pipeline.tables import StepFacts, StepRow
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import StepFacts, StepRow
 
 BUTTON = Element(bbox=(0.3, 0.4, 0.7, 0.5), text="Photos", role="button", clickable=True, enabled=True, topmost=True)
 OTHER = Element(bbox=(0.3, 0.6, 0.7, 0.7), text="Music", role="button", clickable=True, enabled=True, topmost=True)

@@ -8,7 +8,7 @@ import pytest
 from planted import corpus
 
 from pipeline.checks import CHECKS
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 FEW = 0.02
 """Share of the clean rows that may have a warning."""

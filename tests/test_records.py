@@ -12,9 +12,9 @@ import pytest
 
 import schemas
 from pipeline import actions, records
-from pipeline.manifest import Manifest
 from pipeline.schema_errors import validator
-from pipeline.tables import SAMPLES, SCHEMAS
+from pipeline.storage.manifest import Manifest
+from pipeline.storage.tables import SAMPLES, SCHEMAS
 
 POINT, BOX = [0.25, 0.5], [0.1, 0.2, 0.3, 0.4]
 COMMON = {"src": "{}", "frame": {"kind": "px", "size": [3, 4], "scale": 999, "axes": "yx"}, "synth": True}

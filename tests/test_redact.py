@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.checks.secrets import spans
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
-from pipeline.redact import CHECKS, NAMES, Names, find
-from pipeline.token_count import counter
+from pipeline.slicing.token_count import counter
+from pipeline.storage.dataset import Dataset
+from pipeline.validation.redact import CHECKS, NAMES, Names, find
 
 SECRETS = {
     "ann.miller@corp.io": "email",

@@ -5,8 +5,8 @@ from pathlib import Path
 import build
 import pytest
 
-from pipeline.dataset import Dataset
 from pipeline.report import StageReport, _detail
+from pipeline.storage.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

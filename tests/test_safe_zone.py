@@ -9,9 +9,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline.actions import Box, Point
-from pipeline.geometry import contains, from_grid, to_grid
+from pipeline.augmentation.safe_zone import SMALLEST, Unmovable, Zone, safe_zone
 from pipeline.records import Element, ScrollState
-from pipeline.safe_zone import SMALLEST, Unmovable, Zone, safe_zone
+from pipeline.screens.geometry import contains, from_grid, to_grid
 
 WIDTH, HEIGHT = 400, 800
 BUTTON = Element(bbox=(0.25, 0.25, 0.75, 0.375), clickable=True, topmost=True, text="Go")  # 100, 200, 300, 300

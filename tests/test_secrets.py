@@ -5,7 +5,7 @@ import pytest
 from pipeline.checks import CHECKS
 from pipeline.checks.credentials import HINTS, credentials
 from pipeline.checks.secrets import account_number, card_number, spans
-from pipeline.redact import Names
+from pipeline.validation.redact import Names
 
 KINDS = ("email", "phone", "card", "iban", "credential")
 SECRETS = [

@@ -11,13 +11,13 @@ import build
 import pytest
 from PIL import Image
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, OutputError
-from pipeline.geometry import smart_resize
 from pipeline.layouts import LAYOUTS
+from pipeline.screens.geometry import smart_resize
 from pipeline.slice import SliceConfig
-from pipeline.split import draw_split
+from pipeline.slicing.split import draw_split
 from pipeline.stage import Running
+from pipeline.storage.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

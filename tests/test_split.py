@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from pipeline.describe import same_goal
 from pipeline.exceptions import ConfigError
-from pipeline.glance import Glance, glance, main_app
-from pipeline.leaks import across
-from pipeline.place import Place
 from pipeline.slice import SliceConfig
-from pipeline.split import BY, By, draw, near_duplicates
+from pipeline.slicing.glance import Glance, glance, main_app
+from pipeline.slicing.split import BY, By, draw, near_duplicates
+from pipeline.storage.place import Place
 from pipeline.trajectories import Document, find
+from pipeline.validation.leaks import across
 
 GOALS = ("Open the mail", "open  THE mail", "Close the mail", "Send it")
 PICTURES = [f"{n:02d}" for n in range(12)]

@@ -11,8 +11,8 @@ import build
 import pytest
 
 from pipeline.exceptions import InputError
-from pipeline.glance import glance
-from pipeline.place import Place
+from pipeline.slicing.glance import glance
+from pipeline.storage.place import Place
 from pipeline.trajectories import Document, Loaded, find, load
 
 

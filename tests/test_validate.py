@@ -12,9 +12,9 @@ from spoiling import Edit, clean, last, message, moved, ref, refused, rendered, 
 
 from pipeline.checks import CHECKS
 from pipeline.checks.rules import levels
-from pipeline.dataset import Dataset
 from pipeline.records import Message, Part, Sample
-from pipeline.tables import sample_row
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import sample_row
 
 
 @pytest.fixture(scope="module")

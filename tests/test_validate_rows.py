@@ -11,10 +11,10 @@ from spoiling import clean, last, message, refused, rendered, row, spoil
 
 from pipeline.checks import Thresholds
 from pipeline.checks.rules import levels
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
 from pipeline.layouts import LAYOUTS
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from spoiling import clean, refused
 
 from pipeline.checks import pictures
-from pipeline.dataset import Dataset
-from pipeline.images import decode
 from pipeline.records import ImageRef, Sample
-from pipeline.tables import SCHEMAS
+from pipeline.screens.images import decode
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import SCHEMAS
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.actions import Box
-from pipeline.geometry import centre, contains
 from pipeline.importers.view_tree import BARS, Path, Place, keyboard, overlay, topmost
 from pipeline.records import Element
+from pipeline.screens.geometry import centre, contains
 
 Tree = tuple[list[Element], list[Path]]
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.layouts import LAYOUTS
-from pipeline.manifest import Slicing
-from pipeline.policy import History
-from pipeline.windows import Fact, Window, blocked, screen, windows
+from pipeline.slicing.policy import History
+from pipeline.slicing.windows import Fact, Window, blocked, screen, windows
+from pipeline.storage.manifest import Slicing
 
 often = st.sampled_from((True, True, True, False))
 facts_of = st.lists(

@@ -14,11 +14,11 @@ from chat_server import ChatServer, Reply, answer, said, serving
 from pipeline import augment_errors
 from pipeline.actions import Button, Click, Scroll, Type, Wait
 from pipeline.augment_errors import AugmentConfig
-from pipeline.dataset import Dataset
 from pipeline.errors.thoughts import CELLS, say
 from pipeline.exceptions import StageError
 from pipeline.records import Lang, Sample
 from pipeline.stage import Running
+from pipeline.storage.dataset import Dataset
 from pipeline.writer import WriterSettings
 from pipeline.writer.rules import objection
 

@@ -14,7 +14,7 @@ import pytest
 from chat_server import Reply, answer, said, serving
 
 from pipeline.exceptions import ConfigError, StageError
-from pipeline.place import Place
+from pipeline.storage.place import Place
 from pipeline.writer import Cache, Failure, Server, WriterSettings
 from pipeline.writer.prompt import thoughts
 from pipeline.writer.server import LONGEST_PAUSE, MAX_BYTES, TRIES

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeline.manifest import Manifest
+from pipeline.storage.manifest import Manifest
 
 from .models import adapt
 from .models.lora import Targets

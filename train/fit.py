@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import set_seed
 
-from pipeline.faults import reach
+from pipeline.storage.faults import reach
 
 from . import outcome, trainer
 from .config import TrainConfig

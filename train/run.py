@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.apart import keep_apart, require_folder
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError, MissingExtraError
-from pipeline.place import Place, Where
+from pipeline.storage.apart import keep_apart, require_folder
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.place import Place, Where
 
 from .config import INSTALL_HINT, TrainConfig
 from .quiet import quietly

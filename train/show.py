@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
-from pipeline.place import Where
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.place import Where
 from pipeline.terminal import GREEN, GREY, RESET, safe
 
 from .config import TrainConfig

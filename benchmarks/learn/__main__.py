@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 from . import figure, score
 from .arms import ARMS, Arm, runs, unmask

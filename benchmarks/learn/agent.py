@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from pipeline import layouts
 from pipeline.actions import Action, Wait
-from pipeline.dataset import Dataset
 from pipeline.layouts import GrammarError
-from pipeline.manifest import Manifest
 from pipeline.records import ImageRef, Message, Sample, Split, Turn
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import Manifest
 from train.encoding.data import Encoder, Item
 from train.evaluation.generate import Generator
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pipeline.dataset import Dataset
-from pipeline.manifest import MANIFEST
-from pipeline.place import Place
 from pipeline.records import Message, Sample
-from pipeline.shards import ShardWriter
-from pipeline.tables import sample_row
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST
+from pipeline.storage.place import Place
+from pipeline.storage.shards import ShardWriter
+from pipeline.storage.tables import sample_row
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ Of the built-in ones it is the one whose family takes small pictures: 28 tokens 
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset import Dataset
-from pipeline.manifest import Contract
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import Contract
 from train.encoding import processor as processors
 from train.models import tiny
 

@@ -1,6 +1,6 @@
 """What `gdp validate` looks for: each check is a function in a module here and a line in `CHECKS`."""
 
-from . import (
+from pipeline.checks import (
     aim,
     balance,
     coordinates,
@@ -20,10 +20,10 @@ from . import (
     tokens,
     wording,
 )
-from .check import SEVERITIES, Check, Context, Finding, Limit, Severity
-from .facts import Facts
-from .gather import gather
-from .thresholds import Thresholds
+from pipeline.checks.check import SEVERITIES, Check, Context, Finding, Limit, Severity
+from pipeline.checks.facts import Facts
+from pipeline.checks.gather import gather
+from pipeline.checks.thresholds import Thresholds
 
 CHECKS: dict[str, Check] = {
     # records

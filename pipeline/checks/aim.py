@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from pipeline.actions import Box
-from pipeline.crop import is_cut
-from pipeline.geometry import contains, inside, overlap
+from pipeline.augmentation.crop import is_cut
 from pipeline.records import Element
-from pipeline.screen import smallest, takers
+from pipeline.screens.geometry import contains, inside, overlap
+from pipeline.screens.screen import smallest, takers
 
 from .case import Decision
 from .check import Context, Finding

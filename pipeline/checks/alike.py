@@ -7,10 +7,10 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.actions import Action, target_point
-from pipeline.dataset import Dataset
 from pipeline.describe import words_of
-from pipeline.fingerprint import PHASH_BYTES, distance
-from pipeline.states import PHASH_BITS
+from pipeline.screens.fingerprint import PHASH_BYTES, distance
+from pipeline.screens.states import PHASH_BITS
+from pipeline.storage.dataset import Dataset
 
 CELL = 0.1
 """Actions are compared with those in the same cell, of this share of the screen, before screens are."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from pipeline.actions import Click, LongPress, Point, Wait
-from pipeline.crop import elements_in_view, is_cut
+from pipeline.augmentation.crop import elements_in_view, is_cut
 from pipeline.errors import KINDS
 from pipeline.layouts import spoken
-from pipeline.policy import History
 from pipeline.records import Element, ImageRef, Sample, Target, Turn
-from pipeline.screen import takers
-from pipeline.tables import StepRow
+from pipeline.screens.screen import takers
+from pipeline.slicing.policy import History
+from pipeline.storage.tables import StepRow
 
 from .recordings import Recordings
 from .speech import Read, Speech, Spoken, text_of

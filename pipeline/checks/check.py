@@ -7,11 +7,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.dataset import Dataset
 from pipeline.layouts import Layout, Renderer
-from pipeline.manifest import Manifest
 from pipeline.records import ImageRef, Sample
-from pipeline.token_count import TokenCount
+from pipeline.slicing.token_count import TokenCount
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import Manifest
 
 from .case import Case, Decision, Known, Shot
 from .facts import Facts, Tally

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.actions import points, target_point
-from pipeline.geometry import contains
+from pipeline.screens.geometry import contains
 
 from .case import Case, Decision
 from .check import Context, Finding

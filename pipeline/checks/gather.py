@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.actions import Action, Click, LongPress, kind
-from pipeline.dataset import Dataset
 from pipeline.describe import same_goal
-from pipeline.leaks import across
 from pipeline.records import Outcome, StepText
+from pipeline.storage.dataset import Dataset
+from pipeline.validation.leaks import across
 
 from .alike import Alike
 from .facts import Facts, Tally

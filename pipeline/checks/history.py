@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline.actions import Action, Scroll
-from pipeline.compose import SCREENSHOTS, STEPS
 from pipeline.errors import KINDS
 from pipeline.layouts import visible_turns
 from pipeline.records import Sample
+from pipeline.slicing.compose import SCREENSHOTS, STEPS
 
 from .case import Case
 from .check import Context, Finding

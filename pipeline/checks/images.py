@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.geometry import smart_resize
 from pipeline.records import ImageRef
+from pipeline.screens.geometry import smart_resize
 
 from .case import Case, Decision, Shot
 from .check import TURN, Context, Finding

@@ -7,8 +7,8 @@ from itertools import compress
 import msgspec
 from msgspec import Struct
 
-from pipeline.dataset import Dataset
 from pipeline.describe import words_of
+from pipeline.storage.dataset import Dataset
 
 SHARE = 0.05
 """Of all decisions; below it a sentence is not looked at any more (`Thresholds.sentence_share` may be higher)."""

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
-from pipeline.images import ImageProblem, decode, header
 from pipeline.records import ImageRef
+from pipeline.screens.images import ImageProblem, decode, header
+from pipeline.storage.dataset import Dataset
 
 Spot = tuple[int, int]
 """Shard and row of a screenshot."""

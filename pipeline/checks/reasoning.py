@@ -25,7 +25,7 @@ from pipeline.actions import (
     Wait,
     kind,
 )
-from pipeline.screen import hit, interactive, label
+from pipeline.screens.screen import hit, interactive, label
 
 from .case import Decision
 from .check import Context, Finding

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipeline.dataset import Dataset
-from pipeline.sample_reader import Unreadable
-from pipeline.step_reader import COLUMNS, read_steps
-from pipeline.tables import StepRow
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.sample_reader import Unreadable
+from pipeline.storage.step_reader import COLUMNS, read_steps
+from pipeline.storage.tables import StepRow
 
 
 class Recordings:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pipeline.layouts import GrammarError, Layout, Reply
 from pipeline.records import Part, Turn
-from pipeline.tables import StepFacts
+from pipeline.storage.tables import StepFacts
 
 
 class Read(Struct, frozen=True):

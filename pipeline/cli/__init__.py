@@ -11,15 +11,14 @@ from typing import Any, NoReturn
 
 import click
 
+from pipeline.cli.augment import augment_errors_command, augment_variants_command
+from pipeline.cli.check import inspect_command, validate_command, view_command
+from pipeline.cli.evaluate import evaluate_command
+from pipeline.cli.learn import monitor_command, train_command
+from pipeline.cli.merge import merge_command
+from pipeline.cli.prepare import import_command, normalize_command, slice_command
 from pipeline.exceptions import GdpError
 from pipeline.terminal import safe
-
-from .augment import augment_errors_command, augment_variants_command
-from .check import inspect_command, validate_command, view_command
-from .evaluate import evaluate_command
-from .learn import monitor_command, train_command
-from .merge import merge_command
-from .prepare import import_command, normalize_command, slice_command
 
 EXAMPLE = """\b
   gdp import FORMAT RECORDINGS -o trajectories      (gdp import --list)

@@ -46,10 +46,10 @@ def augment_errors_command(
     The wrong turn carries no loss, the correction does; the screen after the error is one that the device would show.
     """
     from pipeline import augment_errors as stage
-    from pipeline import pairs as preference
-    from pipeline.apart import keep_apart
-    from pipeline.place import Place
+    from pipeline.augmentation import pairs as preference
     from pipeline.report import Together
+    from pipeline.storage.apart import keep_apart
+    from pipeline.storage.place import Place
 
     if listed:
         click.echo(stage.listing())

@@ -60,10 +60,10 @@ def validate_command(
     Without -o nothing is written, and the dataset's own folder is printed if every sample passes.
     """
     from pipeline import validate as stage
-    from pipeline.apart import keep_apart, require_folder
     from pipeline.checks import rules
-    from pipeline.dataset import Dataset
-    from pipeline.place import Place
+    from pipeline.storage.apart import keep_apart, require_folder
+    from pipeline.storage.dataset import Dataset
+    from pipeline.storage.place import Place
 
     if listed:
         click.echo(rules.listing())
@@ -142,7 +142,7 @@ def inspect_command(
     given = {"--model": model, "--supervise": supervise != "last", "--config": config_file}
     if not tokens and (lonely := next((option for option, value in given.items() if value), None)):
         raise ConfigError(lonely, "found it without --tokens, expected both or neither")
-    from pipeline.dataset import Dataset
+    from pipeline.storage.dataset import Dataset
 
     opened = Dataset.open(source_place(dataset))
     sample = find(opened, sample_id)

@@ -12,7 +12,7 @@ import click
 from pipeline.exceptions import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from pipeline.place import Place
+    from pipeline.storage.place import Place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -126,7 +126,7 @@ def source_place(text: str) -> "Place":
 
     Raises InputError where that stage printed none, which is how a chain stops at the first failing stage.
     """
-    from pipeline.place import Place
+    from pipeline.storage.place import Place
 
     if text != "-":
         return Place(text)

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from functools import cache
 
+from pipeline.engines.engine import Engine, Header, ImageFormat, Picture, Size, UnreadableError
 from pipeline.exceptions import ConfigError
-
-from .engine import Engine, Header, ImageFormat, Picture, Size, UnreadableError
 
 
 def _vips() -> Engine:
-    from .vips import VipsEngine
+    from pipeline.engines.vips import VipsEngine
 
     return VipsEngine()
 
 
 def _pillow() -> Engine:
-    from .pillow import PillowEngine
+    from pipeline.engines.pillow import PillowEngine
 
     return PillowEngine()
 

@@ -1,4 +1,4 @@
-"""What an image engine is: the seam between the rules for screenshots (`pipeline.images`) and a library's pixels."""
+"""What an image engine is: the seam between the rules for screenshots (`screens.images`) and a library's pixels."""
 
 from typing import Literal, Protocol
 

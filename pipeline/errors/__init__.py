@@ -4,25 +4,25 @@ A kind looks at one decision of a recording and either proposes a wrong turn wit
 forbids it. When in doubt it proposes nothing: wrong reflections teach worse than none.
 """
 
-from .accidental_back import AccidentalBack
-from .kind import Episode, ErrorKind, Proposal, Refusal
-from .labelled import Labelled
-from .long_press_instead import LongPressInstead
-from .mined_detour import MinedDetour
-from .mined_noop import MinedNoop
-from .missed_finish import MissedFinish
-from .noop_twice import NoopTwice
-from .popup_real import PopupReal
-from .scroll_edge import ScrollEdge
-from .tap_dead import TapDead
-from .tap_disabled import TapDisabled
-from .tap_label import TapLabel
-from .tap_near_miss import TapNearMiss
-from .type_unfocused import TypeUnfocused
-from .undo_scroll import UndoScroll
-from .wait_needless import WaitNeedless
-from .wrong_element import WrongElement
-from .wrong_tab import WrongTab
+from pipeline.errors.accidental_back import AccidentalBack
+from pipeline.errors.kind import Episode, ErrorKind, Proposal, Refusal
+from pipeline.errors.labelled import Labelled
+from pipeline.errors.long_press_instead import LongPressInstead
+from pipeline.errors.mined_detour import MinedDetour
+from pipeline.errors.mined_noop import MinedNoop
+from pipeline.errors.missed_finish import MissedFinish
+from pipeline.errors.noop_twice import NoopTwice
+from pipeline.errors.popup_real import PopupReal
+from pipeline.errors.scroll_edge import ScrollEdge
+from pipeline.errors.tap_dead import TapDead
+from pipeline.errors.tap_disabled import TapDisabled
+from pipeline.errors.tap_label import TapLabel
+from pipeline.errors.tap_near_miss import TapNearMiss
+from pipeline.errors.type_unfocused import TypeUnfocused
+from pipeline.errors.undo_scroll import UndoScroll
+from pipeline.errors.wait_needless import WaitNeedless
+from pipeline.errors.wrong_element import WrongElement
+from pipeline.errors.wrong_tab import WrongTab
 
 KINDS: dict[str, ErrorKind] = {
     # recorded mistakes and their recorded repairs

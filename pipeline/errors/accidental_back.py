@@ -6,9 +6,9 @@ differ). The screen after the error is this trajectory's own, one step earlier.
 """
 
 from pipeline.actions import Button, Click
+from pipeline.errors.guards.wording import asked_for
 
 from .guards import against, forbids, refusal
-from .guards.wording import asked_for
 from .kind import Episode, Injected, Outcome, Proposal, Refusal, Truth
 from .turns import Saying, made, recorded_box, repaired
 

@@ -8,7 +8,7 @@ states, with most of its elements in the same places.
 from collections import Counter
 from collections.abc import Sequence
 
-from pipeline.states import GRID_PX
+from pipeline.screens.states import GRID_PX
 
 from .scene import Scene
 

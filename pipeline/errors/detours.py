@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from pipeline import seeds
 from pipeline.actions import Action, Button, Click
-from pipeline.graph import Edge, Route
+from pipeline.augmentation.graph import Edge, Route
+from pipeline.errors.guards.decision import goes_back
 from pipeline.records import ImageRef
 
-from .guards.decision import goes_back
 from .kind import Episode, Proposal
 from .turns import Saying, made, recorded_box, repaired
 

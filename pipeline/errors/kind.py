@@ -7,10 +7,10 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from pipeline.actions import Box
-from pipeline.compose import Shown, turn_of
-from pipeline.graph import NOTHING, Surrounding
+from pipeline.augmentation.graph import NOTHING, Surrounding
 from pipeline.records import Lang, Role
-from pipeline.tables import StepRow
+from pipeline.slicing.compose import Shown, turn_of
+from pipeline.storage.tables import StepRow
 
 from .changes import first_change
 from .scene import Scene

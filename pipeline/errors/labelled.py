@@ -6,7 +6,7 @@ error-correction sample; its thought is completed where it does not say what wen
 
 from msgspec.structs import replace
 
-from pipeline.compose import Shown
+from pipeline.slicing.compose import Shown
 
 from .kind import Episode, Outcome, Proposal, Refusal, Truth
 from .mined import DIAGNOSIS

@@ -5,10 +5,10 @@ came of it. Never assumed to do nothing: without a handler of its own a long pre
 """
 
 from pipeline.actions import Click, LongPress
+from pipeline.errors.guards.wording import asked_for
 
 from .detours import Detour, escape_of, pick, there_and_back
 from .guards import DECISION, forbids, refusal
-from .guards.wording import asked_for
 from .kind import Episode, Injected, Outcome, Refusal, Truth
 from .turns import Saying
 

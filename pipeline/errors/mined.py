@@ -4,8 +4,8 @@ import re
 
 from msgspec.structs import replace
 
-from pipeline.compose import Shown
 from pipeline.records import Turn
+from pipeline.slicing.compose import Shown
 
 from .kind import Episode
 from .turns import Saying

@@ -6,9 +6,9 @@ again, or if anything of B can be found in what is typed or answered later, it i
 """
 
 from pipeline.actions import Answer, AskUser, CallTool, Click, Copy, Memorize, Type
+from pipeline.errors.guards.decision import goes_back
 
 from .guards import refusal
-from .guards.decision import goes_back
 from .kind import Episode, Outcome, Proposal, Refusal, Truth
 from .mined import called_repair, called_wrong, slip_of
 from .scene import Scene, words

@@ -4,9 +4,9 @@ Precondition: the last recorded decision ends the episode with success, on a scr
 """
 
 from pipeline.actions import Terminate, Wait
+from pipeline.errors.guards.wording import asked_for
 
 from .guards import refusal
-from .guards.wording import asked_for
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .turns import Saying, Slip

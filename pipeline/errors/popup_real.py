@@ -6,7 +6,7 @@ dismissal of it leads to a screen equal to this one. Nobody errs: it is an anoma
 
 from pipeline import seeds
 from pipeline.actions import Button, Click, LongPress
-from pipeline.graph import Edge, Route
+from pipeline.augmentation.graph import Edge, Route
 
 from .detours import way_out
 from .guards import DECISION, forbids, refusal

@@ -3,11 +3,11 @@
 from functools import cached_property, lru_cache
 
 from pipeline.actions import Action, Box, Click, LongPress, Point
-from pipeline.geometry import area, centre, distance, inside
 from pipeline.records import Element, Observation
-from pipeline.screen import ancestors, interactive, label, target_element
-from pipeline.states import short_role
-from pipeline.tables import StepRow
+from pipeline.screens.geometry import area, centre, distance, inside
+from pipeline.screens.screen import ancestors, interactive, label, target_element
+from pipeline.screens.states import short_role
+from pipeline.storage.tables import StepRow
 
 MARGIN_PX = 2.0
 """Added to a recorded reach: a model's grid may move a point by a pixel."""

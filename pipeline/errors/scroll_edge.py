@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from pipeline import seeds
 from pipeline.actions import Direction, Point, Scroll
-from pipeline.geometry import area, centre
+from pipeline.errors.guards.wording import asked_for
+from pipeline.screens.geometry import area, centre
 
 from .guards import DECISION, QUIET, against, refusal
-from .guards.wording import asked_for
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .scene import Scene

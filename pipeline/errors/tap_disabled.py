@@ -7,8 +7,8 @@ slip is one of order. A tap on it shows no message, as the recording says; nothi
 from pipeline import seeds
 from pipeline.actions import Click, Terminate
 from pipeline.records import Element
-from pipeline.screen import ancestors
-from pipeline.states import short_role
+from pipeline.screens.screen import ancestors
+from pipeline.screens.states import short_role
 
 from .guards import DECISION, QUIET, against, forbids, refusal
 from .kind import Episode, Refusal

@@ -6,7 +6,7 @@ word on it every gap is a guess), and the point lies farther than that from ever
 
 from pipeline import seeds
 from pipeline.actions import Click, Point
-from pipeline.geometry import centre
+from pipeline.screens.geometry import centre
 
 from .guards import against, refusal
 from .kind import Episode, Refusal

@@ -4,9 +4,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.actions import Action, Box, Click
-from pipeline.compose import Shown
 from pipeline.describe import sentence
 from pipeline.records import ImageRef, Turn
+from pipeline.slicing.compose import Shown
 
 from .kind import Episode, Proposal
 from .thoughts import say

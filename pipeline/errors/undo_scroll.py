@@ -7,10 +7,10 @@ stopped by an edge. The screen after the error is this trajectory's own, one ste
 from msgspec.structs import replace
 
 from pipeline.actions import OPPOSITE, Direction, Scroll
+from pipeline.errors.guards.scrolling import reverses
+from pipeline.errors.guards.wording import asked_for
 
 from .guards import DECISION, refusal
-from .guards.scrolling import reverses
-from .guards.wording import asked_for
 from .kind import Episode, Injected, Outcome, Proposal, Refusal, Truth
 from .turns import Saying, made, repaired
 

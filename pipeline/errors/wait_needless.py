@@ -5,9 +5,9 @@ Waiting is often right, so this stays rare.
 """
 
 from pipeline.actions import Click, Wait
+from pipeline.errors.guards.wording import asked_for
 
 from .guards import DECISION, refusal
-from .guards.wording import asked_for
 from .kind import Episode, Refusal
 from .same_screen import SameScreen
 from .turns import Saying, Slip

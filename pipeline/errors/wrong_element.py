@@ -5,7 +5,7 @@ screen that came of it to one equal to this. The screen after the error is the o
 """
 
 from pipeline.actions import Click
-from pipeline.graph import Route
+from pipeline.augmentation.graph import Route
 
 from .detours import Detour, escape_of, pick, there_and_back
 from .guards import DECISION, forbids, refusal

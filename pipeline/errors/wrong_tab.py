@@ -6,9 +6,9 @@ right tab to a screen equal to the next recorded one. Tabs are symmetric: there 
 
 from pipeline import seeds
 from pipeline.actions import Click
-from pipeline.graph import Edge, Route
+from pipeline.augmentation.graph import Edge, Route
 from pipeline.records import Element
-from pipeline.states import short_role
+from pipeline.screens.states import short_role
 
 from .guards import DECISION, forbids, refusal
 from .kind import Episode, Injected, Outcome, Proposal, Refusal, Truth

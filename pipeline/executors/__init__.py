@@ -7,8 +7,8 @@ here and a line in `EXECUTORS`; the conformance tests run against every one of t
 from collections.abc import Callable, Generator, Iterable
 from typing import Protocol, TypeVar
 
-from .local import LocalExecutor
-from .ray import RayExecutor
+from pipeline.executors.local import LocalExecutor
+from pipeline.executors.ray import RayExecutor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -1,21 +1,21 @@
 """Other people's formats: each is a module here and a line in `IMPORTERS`."""
 
-from .agentnet import AgentNet
-from .agentnetbench import AgentNetBench
-from .aitz import Aitz
-from .album import Album
-from .android_control import AndroidControl
-from .androidworld import AndroidWorld
-from .droidbot import DroidBot
-from .folder import SourceFolder
-from .gui_odyssey import GuiOdyssey
-from .importer import Episode, Importer, Option, numbered, origin, steps_of, verbatim
-from .jsonl import Jsonl
-from .mobileworld import MobileWorld
-from .osworld import OSWorld
-from .qwen_messages import QwenMessages
-from .refusal import REASONS, Refusal, Refused
-from .screenagent import ScreenAgent
+from pipeline.importers.agentnet import AgentNet
+from pipeline.importers.agentnetbench import AgentNetBench
+from pipeline.importers.aitz import Aitz
+from pipeline.importers.album import Album
+from pipeline.importers.android_control import AndroidControl
+from pipeline.importers.androidworld import AndroidWorld
+from pipeline.importers.droidbot import DroidBot
+from pipeline.importers.folder import SourceFolder
+from pipeline.importers.gui_odyssey import GuiOdyssey
+from pipeline.importers.importer import Episode, Importer, Option, numbered, origin, steps_of, verbatim
+from pipeline.importers.jsonl import Jsonl
+from pipeline.importers.mobileworld import MobileWorld
+from pipeline.importers.osworld import OSWorld
+from pipeline.importers.qwen_messages import QwenMessages
+from pipeline.importers.refusal import REASONS, Refusal, Refused
+from pipeline.importers.screenagent import ScreenAgent
 
 IMPORTERS: dict[str, Importer] = {
     "aitz": Aitz(),

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pipeline.actions import Frame
-from pipeline.geometry import area
 from pipeline.records import Element
+from pipeline.screens.geometry import area
 
 from . import view_tree
 from .coordinates import corners

@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.actions import Action, Box, Click
-from pipeline.geometry import smallest_containing
 from pipeline.records import Goal, Observation, Step, StepText, Trajectory
+from pipeline.screens.geometry import smallest_containing
 
 from .album import Album
 from .coordinates import NORM_XY, corner_and_extent

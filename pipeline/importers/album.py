@@ -11,9 +11,9 @@ from functools import partial
 
 from PIL import Image
 
-from pipeline import images
-from pipeline.images import MAX_PIXELS, ImageProblem
 from pipeline.records import Screenshot
+from pipeline.screens import images
+from pipeline.screens.images import MAX_PIXELS, ImageProblem
 
 from .folder import SourceFolder
 from .refusal import Refusal, Refused

@@ -10,10 +10,10 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
-from pipeline import images
 from pipeline.exceptions import InputError
-from pipeline.images import ImageProblem
-from pipeline.place import Place
+from pipeline.screens import images
+from pipeline.screens.images import ImageProblem
+from pipeline.storage.place import Place
 
 from .refusal import Refusal, Refused, shortened
 

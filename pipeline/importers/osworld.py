@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.place import Place
 from pipeline.records import Observation, Outcome, Response, Step, StepText, Trajectory
+from pipeline.storage.place import Place
 
 from . import model_reply, osworld_actions
 from .album import Album

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from pipeline.exceptions import OutputError, cannot_write
-from pipeline.lock import locked
-from pipeline.place import Place, is_temporary
+from pipeline.storage.lock import locked
+from pipeline.storage.place import Place, is_temporary
 from pipeline.trajectories import FILE_NAME, IMPORT_REPORT, IMPORT_STATE, REJECTED_NAME
 
 from .refusal import REASONS, Refusal

@@ -24,9 +24,9 @@ from msgspec.structs import replace
 
 from pipeline.actions import Action, Answer, AskUser, CallTool, Frame, Memorize, Unknown, points
 from pipeline.exceptions import ConfigError
-from pipeline.geometry import smart_resize
 from pipeline.layouts import GrammarError
 from pipeline.records import Execution, Inbound, Observation, Response, Screenshot, Step, StepText, Trajectory
+from pipeline.screens.geometry import smart_resize
 
 from . import chat_messages, model_reply
 from .album import Album

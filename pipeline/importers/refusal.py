@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pipeline.images import ImageProblem
+from pipeline.screens.images import ImageProblem
 
 REASONS = {
     "unreadable": "the file cannot be read",

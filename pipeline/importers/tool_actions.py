@@ -32,7 +32,7 @@ from pipeline.actions import (
     Type,
     Wait,
 )
-from pipeline.geometry import centre
+from pipeline.screens.geometry import centre
 
 from .coordinates import corners, point
 from .keys import key_name

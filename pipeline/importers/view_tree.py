@@ -12,10 +12,10 @@ from itertools import combinations, takewhile
 from typing import NamedTuple
 
 from pipeline.actions import Box, Point
-from pipeline.geometry import area, centre, contains
 from pipeline.records import Element
-from pipeline.screen import interactive
-from pipeline.states import short_role
+from pipeline.screens.geometry import area, centre, contains
+from pipeline.screens.screen import interactive
+from pipeline.screens.states import short_role
 
 BARS = 0.08
 """Share of a side that the system's bars may take: they lie over a window that reaches below them."""

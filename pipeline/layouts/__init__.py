@@ -1,16 +1,15 @@
 """What each model family expects; a new family is a new module here and a line in `LAYOUTS`."""
 
 from pipeline.exceptions import ConfigError
-
-from .calls import GrammarError
-from .conversation import Renderer, first_spoken, render, spoken
-from .conversation import check as check_prompts
-from .layout import Layout, Reply, visible_turns
-from .mai_ui import MaiUi
-from .qwen2_5_vl import Qwen25VL
-from .qwen3_vl import Qwen3VL
-from .qwen3_vl_computer import Qwen3VLComputer
-from .ui_tars import UiTars15
+from pipeline.layouts.calls import GrammarError
+from pipeline.layouts.conversation import Renderer, first_spoken, render, spoken
+from pipeline.layouts.conversation import check as check_prompts
+from pipeline.layouts.layout import Layout, Reply, visible_turns
+from pipeline.layouts.mai_ui import MaiUi
+from pipeline.layouts.qwen2_5_vl import Qwen25VL
+from pipeline.layouts.qwen3_vl import Qwen3VL
+from pipeline.layouts.qwen3_vl_computer import Qwen3VLComputer
+from pipeline.layouts.ui_tars import UiTars15
 
 LAYOUTS: dict[str, Layout] = {
     "mai-ui": MaiUi(),

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from pipeline.exceptions import ConfigError
-from pipeline.policy import History, Prompts
 from pipeline.records import Message, Part, Turn, joined
+from pipeline.slicing.policy import History, Prompts
 
 from .layout import Layout
 

@@ -7,10 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline.actions import Action, kind
-from pipeline.manifest import Contract
-from pipeline.policy import History
 from pipeline.records import Inbound, Part, Turn
 from pipeline.records import joined as joined_parts
+from pipeline.slicing.policy import History
+from pipeline.storage.manifest import Contract
 
 from .calls import Calls, GrammarError
 from .coordinates import Coordinates, grid, pixels

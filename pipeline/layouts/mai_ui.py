@@ -29,9 +29,9 @@ from pipeline.actions import (
     Type,
     Wait,
 )
-from pipeline.geometry import straight
-from pipeline.policy import History
 from pipeline.records import Inbound, Turn
+from pipeline.screens.geometry import straight
+from pipeline.slicing.policy import History
 
 from .calls import Argument, Call, Calls, GrammarError
 from .spans import Span

@@ -23,7 +23,7 @@ from pipeline.actions import (
     Type,
     Wait,
 )
-from pipeline.geometry import straight
+from pipeline.screens.geometry import straight
 
 from .calls import Argument, Call, Calls, GrammarError
 from .tool_call import ToolCallLayout

@@ -8,8 +8,8 @@ to a model with the full pixel budget. The cookbook's prompt has no `answer`.
 
 import json
 
-from pipeline.policy import History
 from pipeline.records import Turn
+from pipeline.slicing.policy import History
 
 from .mobile_use import MobileUse, declared
 from .spans import Span

@@ -10,8 +10,8 @@ class knows and its prompt leaves out.
 
 import json
 
-from pipeline.policy import History
 from pipeline.records import Turn
+from pipeline.slicing.policy import History
 
 from .calls import GrammarError
 from .mobile_use import MobileUse, declared

@@ -18,9 +18,9 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from pipeline.actions import Action, Answer, Click, Drag, Hover, Key, Scroll, Terminate, Type, Wait
-from pipeline.geometry import straight
-from pipeline.policy import History
 from pipeline.records import Inbound, Turn
+from pipeline.screens.geometry import straight
+from pipeline.slicing.policy import History
 
 from .calls import Argument, Call, Calls, GrammarError
 from .spans import Span

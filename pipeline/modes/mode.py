@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from pipeline.compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said
-from pipeline.images import ImageProblem
 from pipeline.layouts import Layout
 from pipeline.records import ImageRef, Sample, Step
-from pipeline.screen import target_box
+from pipeline.screens.images import ImageProblem
+from pipeline.screens.screen import target_box
+from pipeline.slicing.compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said
 
 
 class Refused(Struct, frozen=True):

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pipeline.compose import STEPS, TooLong, compose_window, window_tokens
 from pipeline.records import Sample
-from pipeline.screen import target_box
-from pipeline.windows import Fact, Window, screen, windows
+from pipeline.screens.screen import target_box
+from pipeline.slicing.compose import STEPS, TooLong, compose_window, window_tokens
+from pipeline.slicing.windows import Fact, Window, screen, windows
 
 from .mode import Recording, Refused
 

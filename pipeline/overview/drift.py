@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.dataset import Dataset
-from pipeline.manifest import Manifest
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import Manifest
 
 from .measure import COUNTED, MEASURED, Measures, shares
 

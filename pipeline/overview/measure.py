@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.actions import kind, target_point
-from pipeline.dataset import Dataset
 from pipeline.describe import words_of
-from pipeline.glance import host
 from pipeline.records import Target
+from pipeline.slicing.glance import host
+from pipeline.storage.dataset import Dataset
 
 from .clicks import ClickMap, Clicks, Size
 

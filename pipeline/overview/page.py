@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.checks import CHECKS
-from pipeline.manifest import Manifest
 from pipeline.records import ImageRef
-from pipeline.verdict import findings
+from pipeline.storage.manifest import Manifest
+from pipeline.validation.verdict import findings
 
 from . import charts
 from .charts import escaped

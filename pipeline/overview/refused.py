@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
 from pipeline.records import ImageRef, Sample
-from pipeline.tables import StepRow, step_from_row
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import StepRow, step_from_row
 from pipeline.view import marks
 from pipeline.view.defect import defect
 

@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Struct
 from PIL import Image
 
-from pipeline.dataset import Dataset
 from pipeline.errors import KINDS
 from pipeline.exceptions import OutputError, cannot_write
-from pipeline.manifest import Manifest
 from pipeline.records import ImageRef
 from pipeline.report import StageReport
-from pipeline.verdict import table
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import Manifest
+from pipeline.validation.verdict import table
 
 from . import drift, page
 from .charts import bins

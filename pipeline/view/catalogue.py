@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 FACETS = ("split", "origin", "error_kind", "action", "app", "flag")
 """What samples can be filtered by, each a column of the index; a sample may carry several flags."""

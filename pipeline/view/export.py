@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from pipeline.exceptions import InputError, OutputError, cannot_write
-from pipeline.images import ImageProblem, header
 from pipeline.records import ImageRef
+from pipeline.screens.images import ImageProblem, header
 
 from .catalogue import Catalogue
 from .endpoints import STATIC, static

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from pipeline.actions import Action, Box, Direction, Drag, Point, Scroll, SelectText, Swipe, points, target_point
-from pipeline.geometry import to_grid
-from pipeline.manifest import Contract
 from pipeline.records import ImageRef
+from pipeline.screens.geometry import to_grid
+from pipeline.storage.manifest import Contract
 
 REACH = 0.15
 """How long an arrow is drawn, in fractions, where the record names a direction only."""

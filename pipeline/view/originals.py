@@ -2,8 +2,8 @@
 
 import msgspec
 
-from pipeline.images import ImageProblem, decode, header, read
-from pipeline.place import Place
+from pipeline.screens.images import ImageProblem, decode, header, read
+from pipeline.storage.place import Place
 
 from .present import Presenter
 

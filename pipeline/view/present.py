@@ -7,12 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.actions import Box, kind
-from pipeline.dataset import Dataset
 from pipeline.describe import sentence
 from pipeline.records import ImageRef, Sample, Turn, joined
-from pipeline.screen import label as name_of
-from pipeline.screen import target_element
-from pipeline.tables import Row, StepRow, sample_from_row, step_from_row
+from pipeline.screens.screen import label as name_of
+from pipeline.screens.screen import target_element
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import Row, StepRow, sample_from_row, step_from_row
 
 from . import marks
 from .catalogue import Catalogue, Entry

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.apart import keep_apart, require_folder
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, MissingExtraError
-from pipeline.place import Place, Where
+from pipeline.storage.apart import keep_apart, require_folder
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.place import Place, Where
 
 EXPORTED = 1000
 

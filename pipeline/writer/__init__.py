@@ -5,9 +5,9 @@ keeps every answer by its content, `rules` says what is wrong with one. A though
 rule, stays as our wording has it, and the report counts why.
 """
 
-from .cache import Cache
-from .rewrite import Draft, Writer
-from .server import Failure, Server
-from .settings import WriterSettings
+from pipeline.writer.cache import Cache
+from pipeline.writer.rewrite import Draft, Writer
+from pipeline.writer.server import Failure, Server
+from pipeline.writer.settings import WriterSettings
 
 __all__ = ["Cache", "Draft", "Failure", "Server", "Writer", "WriterSettings"]

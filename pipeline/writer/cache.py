@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.place import Place
+from pipeline.storage.place import Place
 
 from .server import Failure
 

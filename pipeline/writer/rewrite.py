@@ -11,11 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline import seeds
-from pipeline.compose import Setting, TooLong, with_turns
-from pipeline.dataset import Dataset
 from pipeline.layouts import Layout
-from pipeline.place import Place
 from pipeline.records import Lang, Sample, Turn
+from pipeline.slicing.compose import Setting, TooLong, with_turns
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.place import Place
 
 from .cache import Cache
 from .prompt import Decision, question, thoughts

@@ -14,7 +14,7 @@ from benchmarks.learn import figure, score
 from benchmarks.learn.__main__ import main as learn
 from benchmarks.learn.arms import ARMS, unmask
 from benchmarks.learn.goals import GOALS, LAYOUTS, LOOKS, SPLITS, VALIDATION, Goal, Split
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 
 @pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)

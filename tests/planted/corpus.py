@@ -12,7 +12,7 @@ from typing import Any
 import build
 
 from pipeline.checks import CHECKS
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 
 from . import aims, histories, messages, records, screenshots, thoughts, wholes
 from .planting import Planting

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipeline.dataset import Dataset
-from pipeline.manifest import MANIFEST, Shard
-from pipeline.tables import SCHEMAS
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST, Shard
+from pipeline.storage.tables import SCHEMAS
 
 Row = dict[str, Any]
 TABLES = ("steps", "images", "samples", "rejected")

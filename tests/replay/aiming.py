@@ -8,12 +8,12 @@ from replaying import Replayer, same
 
 from pipeline import layouts
 from pipeline.actions import Box, Click, Point
-from pipeline.dataset import Dataset
-from pipeline.geometry import centre, from_grid, to_grid
-from pipeline.negatives import NEGATIVES, Case, Negative
+from pipeline.augmentation.negatives import NEGATIVES, Case, Negative
+from pipeline.augmentation.safe_zone import Unmovable, safe_zone
+from pipeline.augmentation.survey import episodes
 from pipeline.records import Element
-from pipeline.safe_zone import Unmovable, safe_zone
-from pipeline.survey import episodes
+from pipeline.screens.geometry import centre, from_grid, to_grid
+from pipeline.storage.dataset import Dataset
 from sample_data.driver import Driver
 
 POINTS = 1000

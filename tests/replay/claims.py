@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from pipeline import layouts
 from pipeline.actions import Action, Click, LongPress
-from pipeline.dataset import Dataset
 from pipeline.records import Device, Lang, Observation, Sample, Trajectory, Turn
+from pipeline.storage.dataset import Dataset
 
 
 @dataclass(frozen=True)

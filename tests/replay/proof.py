@@ -17,11 +17,11 @@ from replaying import Replayer, Verdict
 from traps import CASES, Case
 from walks import clean, walk
 
-from pipeline.dataset import Dataset
-from pipeline.dose import Candidate
+from pipeline.augmentation.dose import Candidate
 from pipeline.errors import KINDS
 from pipeline.errors.guards import without
 from pipeline.records import Lang, Trajectory
+from pipeline.storage.dataset import Dataset
 from sample_data.recorder import APP, DESKTOP, PHONE
 from sample_data.scripts import SCRIPTS
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from pipeline import slice as slice_stage
-from pipeline.dataset import Dataset
 from pipeline.stage import Running
+from pipeline.storage.dataset import Dataset
 from train.config import load
 from train.quiet import quietly
 from train.report import TrainReport

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.dataset import Dataset
 from pipeline.exceptions import GdpError, InputError, MissingExtraError
+from pipeline.storage.dataset import Dataset
 from train import config as settings
 from train.folder import finished
 from train.models import model

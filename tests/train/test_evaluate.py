@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, GdpError
-from pipeline.manifest import MANIFEST
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST
 from train.evaluation.evaluate import run
 from train.evaluation.evaluate_answers import EvaluateOptions
 from train.metrics import PRESETS, cases, judge, summarize

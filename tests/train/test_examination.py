@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import schemas
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, OutputError
+from pipeline.storage.dataset import Dataset
 from train import config as settings
 from train.config import TrainConfig, load
 from train.evaluation.evalconfig import EvalConfig, best

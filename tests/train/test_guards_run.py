@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.dataset import Dataset
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
 from train.config import DEMO as DEMO_FILE
 from train.config import TrainConfig, load
 from train.report import TrainReport

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from pages import CHROMIUM, FLAGS
 
 from pipeline.cli import main
-from pipeline.lock import locked
-from pipeline.place import Place
+from pipeline.storage.lock import locked
+from pipeline.storage.place import Place
 from train.config import TrainConfig
 from train.folder import rundir
 from train.monitor import picture, plot

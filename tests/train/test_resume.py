@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from training import apart
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import OutputError
+from pipeline.storage.dataset import Dataset
 from train import config as settings
 from train.config import TrainConfig, load
 from train.folder import checkpoints, rundir

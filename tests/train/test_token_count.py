@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
 from pipeline.records import Message, Part
 from pipeline.slice import SliceConfig
-from pipeline.token_count import counter, find_tokenizer, fingerprint, most_tokens
+from pipeline.slicing.token_count import counter, find_tokenizer, fingerprint, most_tokens
+from pipeline.storage.dataset import Dataset
 from train.encoding import crosscheck
 from train.encoding.data import Encoder, Item
 from train.encoding.tokenizer import TEMPLATE

@@ -14,9 +14,9 @@ import tiny_models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ContractError, InputError, StageError
 from pipeline.records import ImageRef, Message, Part
+from pipeline.storage.dataset import Dataset
 from train.config import load
 from train.encoding import contract, offsets, template_check
 from train.encoding.data import Encoder, Item

@@ -12,9 +12,9 @@ from observed import World
 
 import schemas
 from pipeline import slice as slice_stage
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError
 from pipeline.stage import Running
+from pipeline.storage.dataset import Dataset
 from train.config import TrainConfig, load
 from train.evaluation.generate import Generator
 from train.folder import checkpoints, rundir

@@ -11,10 +11,10 @@ from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize as theirs
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ContractError
-from pipeline.geometry import smart_resize
 from pipeline.layouts import LAYOUTS, Layout
+from pipeline.screens.geometry import smart_resize
+from pipeline.storage.dataset import Dataset
 from train.config import SftConfig, load
 from train.encoding import crosscheck
 from train.encoding.data import Encoder, Item

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError, StageError
 from pipeline.records import Part, Sample
+from pipeline.storage.dataset import Dataset
 from train.config import LossConfig, TrainConfig, load
 from train.encoding import crosscheck
 from train.encoding.data import select

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import StageError
+from pipeline.storage.dataset import Dataset
 from train import config as settings
 from train.config import SftConfig, load
 from train.outputs import card, curve, verify

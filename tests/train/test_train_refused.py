@@ -12,9 +12,9 @@ import msgspec
 import pytest
 import torch
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError, OutputError, StageError
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
 from train import config as settings
 from train.config import TrainConfig, load
 from train.folder import rundir

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import OutputError
+from pipeline.storage.dataset import Dataset
 from train import config as settings
 from train.config import LoraConfig, SftConfig, TrainConfig, load
 from train.outputs import verify

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset import Dataset
 from pipeline.records import Message, Part
+from pipeline.storage.dataset import Dataset
 from train.encoding.tokens import encode
 from train.show import GREEN, RESET, render, show, spread
 

@@ -9,11 +9,11 @@ import build
 import pytest
 
 from pipeline import inspect
-from pipeline.dataset import Dataset
 from pipeline.exceptions import InputError
 from pipeline.overview import write as overview
 from pipeline.records import Sample
-from pipeline.tables import sample_row
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import sample_row
 from pipeline.view import export
 from pipeline.view.catalogue import Catalogue
 from pipeline.view.present import Links, Presenter

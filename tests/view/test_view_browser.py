@@ -13,11 +13,11 @@ import pytest
 from pages import ATTACK, CHROMIUM, FLAGS, served
 
 from pipeline.actions import Click
-from pipeline.dataset import Dataset
-from pipeline.manifest import MANIFEST, Shard
-from pipeline.place import Place
-from pipeline.shards import _sha256
-from pipeline.tables import SAMPLES
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST, Shard
+from pipeline.storage.place import Place
+from pipeline.storage.shards import _sha256
+from pipeline.storage.tables import SAMPLES
 
 pytestmark = [
     pytest.mark.browser,

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from pages import ATTACK, served
 
-from pipeline.dataset import Dataset
+from pipeline.storage.dataset import Dataset
 from pipeline.view.catalogue import Catalogue
 
 

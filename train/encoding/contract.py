@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pipeline.exceptions import ContractError, InputError
 from pipeline.layouts import LAYOUTS
-from pipeline.manifest import Contract
 from pipeline.records import ImageRef
+from pipeline.storage.manifest import Contract
 
 from .frame import Frame
 from .template import Template

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.exceptions import InputError, StageError
-from pipeline.manifest import Contract
 from pipeline.records import ImageRef, Message, Sample
+from pipeline.storage.manifest import Contract
 
 from . import frame as frames
 from .packed import Packed

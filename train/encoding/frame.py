@@ -6,8 +6,8 @@ from typing import Any
 from PIL import Image
 
 from pipeline.exceptions import StageError
-from pipeline.manifest import Contract
 from pipeline.records import ImageRef, Message
+from pipeline.storage.manifest import Contract
 
 from . import crosscheck, processor, template_check, tokens
 from .sight import PER_TOKEN

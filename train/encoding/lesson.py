@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from pipeline import layouts
 from pipeline.exceptions import ConfigError, StageError
-from pipeline.manifest import Manifest
 from pipeline.records import Message, Part, Sample, Turn, joined
+from pipeline.storage.manifest import Manifest
 from train.config import LossConfig
 from train.run import Supervise
 

@@ -14,8 +14,8 @@ from transformers import Qwen2_5_VLProcessor, Qwen3VLProcessor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 
 from pipeline.exceptions import ContractError, InputError
-from pipeline.manifest import Contract
 from pipeline.records import ImageRef
+from pipeline.storage.manifest import Contract
 
 from .tokenizer import TEMPLATE
 

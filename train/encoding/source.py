@@ -1,15 +1,15 @@
-"""What the trainer needs of a dataset; `pipeline.dataset.Dataset` is one, and a test may hand over another."""
+"""What the trainer needs of a dataset; `pipeline.storage.dataset.Dataset` is one, and a test may hand over another."""
 
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.manifest import Manifest
 from pipeline.records import ImageRef, Sample, Split
+from pipeline.storage.manifest import Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipeline.tables import StepRow
+    from pipeline.storage.tables import StepRow
 
 
 class Source(Protocol):

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.actions import Point
-from pipeline.images import decode
+from pipeline.screens.images import decode
 from train.encoding.source import Source
 from train.metrics import Case, Verdict
 

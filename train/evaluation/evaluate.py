@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.apart import keep_apart, require_folder
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, InputError
-from pipeline.place import Place, Where
 from pipeline.records import Sample
+from pipeline.storage.apart import keep_apart, require_folder
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.place import Place, Where
 from train.metrics import Case, cases, judge, presets, summarize
 from train.watching.progress import Progress
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import OutputError, cannot_write
-from pipeline.place import Place
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.place import Place
 from train.metrics import Case, Verdict
 
 from .drawing import save

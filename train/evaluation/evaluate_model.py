@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pipeline.dataset import Dataset
 from pipeline.exceptions import ConfigError, ContractError, InputError
-from pipeline.manifest import Contract
 from pipeline.records import Sample
+from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import Contract
 from train.config import SftConfig
 from train.folder import finished
 from train.folder.rundir import RESULT

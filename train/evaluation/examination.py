@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from pipeline.exceptions import ConfigError, OutputError
-from pipeline.place import Place
 from pipeline.seeds import digest
+from pipeline.storage.place import Place
 from train.encoding.data import Encoder, Item
 from train.encoding.source import Source
 from train.folder import rundir

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.exceptions import OutputError
-from pipeline.faults import reach
-from pipeline.place import flush_folder
+from pipeline.storage.faults import reach
+from pipeline.storage.place import flush_folder
 
 FOLDER = "checkpoints"
 PREFIX = "checkpoint-"

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from pipeline.exceptions import InputError
-from pipeline.manifest import Contract
-from pipeline.policy import Prompts
+from pipeline.slicing.policy import Prompts
+from pipeline.storage.manifest import Contract
 
 from .rundir import LAST_GOOD, LOG, MARKER, RESULT
 

@@ -15,7 +15,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import ExportableState
 
-from pipeline.faults import reach
+from pipeline.storage.faults import reach
 
 from . import checkpoints
 from .stopping import Stop

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.exceptions import OutputError, cannot_write
-from pipeline.faults import reach
-from pipeline.lock import locked
-from pipeline.place import Place, is_temporary
+from pipeline.storage.faults import reach
+from pipeline.storage.lock import locked
+from pipeline.storage.place import Place, is_temporary
 
 from . import checkpoints, unwritable
 

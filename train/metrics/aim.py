@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from pipeline.actions import Box, Point
-from pipeline.geometry import contains
 from pipeline.records import Element
+from pipeline.screens.geometry import contains
 
 
 class Screen(Struct, frozen=True):

@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from pipeline import layouts
 from pipeline.actions import Action, Box
-from pipeline.crop import elements_in_view, is_cut
-from pipeline.glance import host
+from pipeline.augmentation.crop import elements_in_view, is_cut
 from pipeline.layouts import GrammarError, Layout
 from pipeline.records import Element, ImageRef, Sample, Turn
-from pipeline.screen import target_box
-from pipeline.tables import StepRow
+from pipeline.screens.screen import target_box
+from pipeline.slicing.glance import host
+from pipeline.storage.tables import StepRow
 from train.encoding.source import Source
 
 from .aim import Screen

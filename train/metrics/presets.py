@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.exceptions import ConfigError
-from pipeline.geometry import contains
+from pipeline.screens.geometry import contains
 
 from . import aim
 from .aim import Screen

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from pipeline.exceptions import ConfigError
-from pipeline.place import Place
 from pipeline.seeds import digest
+from pipeline.storage.place import Place
 
 QWEN_ONLY = "only those of Qwen-VL families can be kept"
 LEARNS = "layers of the vision tower or of the projector learn"

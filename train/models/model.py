@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 from pipeline.exceptions import InputError
-from pipeline.manifest import Contract
+from pipeline.storage.manifest import Contract
 from train.config import SftConfig, TrainConfig
 from train.encoding import contract, frame, processor
 from train.encoding.source import Source

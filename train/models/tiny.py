@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.exceptions import ContractError
-from pipeline.manifest import Contract
+from pipeline.storage.manifest import Contract
 from train.encoding import processor as processors
 from train.encoding.source import Source
 from train.encoding.tokenizer import VOCABULARY, learn

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.apart import keep_apart, require_folder
 from pipeline.exceptions import OutputError, cannot_write
-from pipeline.place import Place
+from pipeline.storage.apart import keep_apart, require_folder
+from pipeline.storage.place import Place
 from pipeline.terminal import coloured
 
 from . import page, picture

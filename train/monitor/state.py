@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import lock
 from pipeline.exceptions import InputError
-from pipeline.place import Place
 from pipeline.schema_errors import findings, json_path
+from pipeline.storage import lock
+from pipeline.storage.place import Place
 from train.folder import rundir
 from train.watching.guards import Finding, GuardConfig, replay
 

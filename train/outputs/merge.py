@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.apart import keep_apart, require_folder
 from pipeline.exceptions import InputError, OutputError, StageError, cannot_write
-from pipeline.place import Place, flush_folder
+from pipeline.storage.apart import keep_apart, require_folder
+from pipeline.storage.place import Place, flush_folder
 from train.config import SftConfig
 from train.folder import finished, unwritable
 from train.quiet import quietly

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.manifest import Contract
 from pipeline.records import ImageRef, Message, Part
+from pipeline.storage.manifest import Contract
 from train.config import SftConfig
 from train.encoding import processor as processors
 from train.encoding.data import Collator, Encoder, Example, Item

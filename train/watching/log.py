@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from pipeline.place import Place
+from pipeline.storage.place import Place
 from train.metrics import METRICS
 
 from .progress import Progress

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pipeline.errors.kind import Refusal
-
-from .decision import aimless, back_is_right, changed_before, edge_of_trajectory, labelled_neighbour
-from .place import (
+from pipeline.errors.guards.decision import (
+    aimless,
+    back_is_right,
+    changed_before,
+    edge_of_trajectory,
+    labelled_neighbour,
+)
+from pipeline.errors.guards.place import (
     covered,
     disabled_answers,
     inside_control,
@@ -24,8 +28,14 @@ from .place import (
     toggles,
     wiring_unknown,
 )
-from .recorded import back_not_proved, on_the_path, onward_not_proved, other_side, return_not_proved
-from .screen import (
+from pipeline.errors.guards.recorded import (
+    back_not_proved,
+    on_the_path,
+    onward_not_proved,
+    other_side,
+    return_not_proved,
+)
+from pipeline.errors.guards.screen import (
     dynamic_region,
     focus_unknown,
     focused_field,
@@ -39,9 +49,16 @@ from .screen import (
     transient,
     unsettled,
 )
-from .scrolling import endless_list, not_at_edge, pull_to_refresh, scroll_chained, scroll_not_exact
-from .switches import is_on, switched_off
-from .wording import goal_names_it, irreversible
+from pipeline.errors.guards.scrolling import (
+    endless_list,
+    not_at_edge,
+    pull_to_refresh,
+    scroll_chained,
+    scroll_not_exact,
+)
+from pipeline.errors.guards.switches import is_on, switched_off
+from pipeline.errors.guards.wording import goal_names_it, irreversible
+from pipeline.errors.kind import Refusal
 
 Guard = Callable[..., bool]
 

@@ -3,7 +3,7 @@
 from pipeline.actions import Point
 from pipeline.errors.scene import Scene, inert
 from pipeline.records import Element
-from pipeline.states import short_role
+from pipeline.screens.states import short_role
 
 SURFACES = frozenset(
     {"canvas", "iframe", "map", "mapview", "surfaceview", "textureview", "video", "videoview", "webview"}

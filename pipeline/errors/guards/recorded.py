@@ -1,7 +1,7 @@
 """What forbids a detour unless another recording proves it: asked of the graph of screens."""
 
+from pipeline.augmentation.graph import Route
 from pipeline.errors.kind import Episode
-from pipeline.graph import Route
 
 from .decision import goes_back
 

@@ -1,7 +1,7 @@
 """What forbids an error on a screen, asked of the scene."""
 
 from pipeline.errors.scene import Scene, may_be_field, text_of
-from pipeline.states import CLOCKS, is_tree, short_role
+from pipeline.screens.states import CLOCKS, is_tree, short_role
 
 MESSAGES = frozenset({"alert", "log", "snackbar", "status", "toast"})
 """Roles of messages that come and go."""

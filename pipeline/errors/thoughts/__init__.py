@@ -12,9 +12,8 @@ recorded mistake.
 
 from pipeline import seeds
 from pipeline.describe import direction, quoted
+from pipeline.errors.thoughts import endings, fields, pages, presses, recorded, scrolling, taps
 from pipeline.records import Lang
-
-from . import endings, fields, pages, presses, recorded, scrolling, taps
 
 Wordings = dict[Lang, tuple[str, ...]]
 

@@ -1,0 +1,1 @@
+"""What `gdp slice` is made of: what a sample shows, how trajectories are split, what a sample costs in tokens."""

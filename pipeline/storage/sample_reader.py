@@ -1,0 +1,139 @@
+"""Rows of `samples/` as records, fast: column by column, and what repeats is made once.
+
+A recorded turn stands in every sample after it, a system prompt in all. Equal turns, messages, screenshots and texts
+come out as one object, which whoever reads may use as a key to what it found out about them.
+"""
+
+from collections.abc import Hashable, Iterator
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct
+
+from pipeline.records import ImageRef, Message, Part, Sample, Target, Turn
+
+from .coding import Coding, Numbers
+
+T = TypeVar("T")
+
+COLUMNS = Sample.__struct_fields__
+_MESSAGE = "messages.list.element"
+CODED = (f"{_MESSAGE}.role", f"{_MESSAGE}.content.list.element.type", f"{_MESSAGE}.content.list.element.text")
+"""Columns, by their paths in the file, that a batch must have as numbers of texts."""
+ROLES = frozenset({"system", "user", "assistant"})
+KINDS = frozenset({"text", "image", "token"})
+
+
+class Unreadable(Struct, frozen=True):
+    """A row that is no sample."""
+
+    error: Exception
+
+
+class SampleReader:
+    """Reads batches of rows; equal parts of all samples that one reader makes are one object."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._parts: dict[Hashable, Part] = {}
+        self._messages: dict[Hashable, Message] = {}
+        self._contents: dict[Hashable, tuple[Part, ...]] = {}
+        self._refs: dict[Hashable, ImageRef] = {}
+        self._turns: dict[bytes, Turn] = {}
+        self._targets: dict[str, tuple[Target, ...]] = {}
+        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+        self._turn = msgspec.json.Decoder(Turn)
+        self._target = msgspec.json.Decoder(Target)
+        self._several = msgspec.json.Decoder(tuple[Target, ...])
+        self._provenance = msgspec.json.Decoder(dict[str, str])
+
+    def read(self, batch: "pa.RecordBatch") -> Iterator[Sample | Unreadable]:
+        """Yield the record of each row, in order; raises KeyError where a column is missing."""
+        columns = [batch.column(name) for name in COLUMNS]
+        values = [
+            self._all_messages(column) if name == "messages"
+            else self._all_refs(column) if name == "images"
+            else column.to_pylist()
+            for name, column in zip(COLUMNS, columns, strict=True)
+        ]  # fmt: skip
+        for row in zip(*values, strict=True):
+            try:
+                yield self._sample(dict(zip(COLUMNS, row, strict=True)))
+            except (msgspec.DecodeError, TypeError) as error:  # TypeError: null where a text should be
+                yield Unreadable(error)
+
+    def _sample(self, row: dict[str, Any]) -> Sample:
+        for message in row["messages"]:
+            if type(message) is Unreadable:
+                raise message.error
+        turns = self._turns
+        row["turns"] = tuple(
+            [turns.get(data) or self._new_turn(data) for data in map(bytes, self._raw.decode(row["turns"]))]
+        )
+        row["target"] = self._target.decode(row["target"])
+        text = row["earlier_targets"]
+        earlier = self._targets.get(text)
+        if earlier is None:
+            earlier = self._targets[text] = self._several.decode(text)
+        row["earlier_targets"] = earlier
+        row["provenance"] = self._provenance.decode(row["provenance"])
+        row["goal"] = self._texts.setdefault(row["goal"], row["goal"])
+        row["flags"] = tuple(row["flags"])
+        return Sample(**row)
+
+    def _new_turn(self, data: bytes) -> Turn:
+        turn = self._turns[data] = self._turn.decode(data)
+        return turn
+
+    def _all_messages(self, column: Any) -> list[tuple[Any, ...]]:
+        """Return the messages of each row."""
+        inner, rows = _unnested(column)
+        roles, contents, weights = inner.flatten()
+        inner, within = _unnested(contents)
+        kinds, texts, images = inner.flatten()
+        parts = Coding.rows([self._words(kinds), self._words(texts), Coding.of(images)])
+        keys = Coding.rows([self._words(roles), Coding.of(weights), parts.lists(within)])
+        messages = self._messages
+        made = [messages.get(key) or self._new_message(key) for key in keys.values]
+        return _pieces([made[number] for number in keys.numbers.tolist()], rows)
+
+    def _words(self, column: Any) -> "Coding":
+        """Return the texts of a coded column, equal ones as one object."""
+        known = [self._texts.setdefault(text, text) for text in column.dictionary.to_pylist()]
+        return Coding([*known, None], column.indices.fill_null(len(known)).to_numpy())
+
+    def _new_message(self, key: tuple[Any, Any, tuple[Any, ...]]) -> Message | Unreadable:
+        role, weight, content = key
+        parts = [self._parts.get(each) or self._new_part(each) for each in content]
+        message = Message(role, self._contents.setdefault(content, tuple(parts)), weight)
+        if role not in ROLES or not weight >= 0 or any(part.type not in KINDS for part in parts):
+            try:
+                message = msgspec.convert(msgspec.to_builtins(message), type=Message)
+            except msgspec.ValidationError as error:
+                return Unreadable(error)
+        self._messages[key] = message
+        return message
+
+    def _new_part(self, key: tuple[Any, Any, Any]) -> Part:
+        part = self._parts[key] = Part(*key)
+        return part
+
+    def _all_refs(self, column: Any) -> list[tuple[ImageRef, ...]]:
+        """Return the screenshots of each row; whether their numbers may be is for `pipeline.checks` to say."""
+        inner, rows = _unnested(column)
+        keys = zip(*(each.to_pylist() for each in inner.flatten()), strict=True)
+        refs = self._refs
+        return _pieces([refs.get(key) or refs.setdefault(key, ImageRef(*key)) for key in keys], rows)
+
+
+def _unnested(column: Any) -> tuple[Any, Numbers]:
+    """Return the values of a list column, and where those of each row begin and end."""
+    bounds = column.offsets.to_numpy()
+    return column.values.slice(bounds[0], bounds[-1] - bounds[0]), bounds - bounds[0]
+
+
+def _pieces(values: list[T], bounds: Numbers) -> list[tuple[T, ...]]:
+    """Return the values row by row."""
+    return [tuple(values[start:end]) for start, end in pairwise(bounds.tolist())]

@@ -1,0 +1,1 @@
+"""What `gdp validate` does beside asking `pipeline.checks`: what it reads first, hides, writes and tells."""
