@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright
 
 from pipeline import seeds
 from pipeline.actions import Action, Button, Click, Terminate
@@ -158,14 +158,15 @@ async def tabs(chromium: str, number: int) -> AsyncIterator[list[Tab]]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), headless=True)
         try:
-            yield [await _tab(browser) for _ in range(number)]
+            # One context, as the app keeps nothing: a window for each tab takes Chromium more than the app does.
+            viewport = {"width": WIDTH, "height": HEIGHT}
+            context = await browser.new_context(viewport=viewport, reduced_motion="reduce")
+            yield [await _tab(context) for _ in range(number)]
         finally:
             await browser.close()
 
 
-async def _tab(browser: Browser) -> Tab:
-    viewport = {"width": WIDTH, "height": HEIGHT}
-    context = await browser.new_context(viewport=viewport, reduced_motion="reduce")
+async def _tab(context: BrowserContext) -> Tab:
     page = await context.new_page()
     return Tab(page, await context.new_cdp_session(page))
 
