@@ -169,7 +169,7 @@ def report(work: Work, seeds: int, *, write: bool) -> None:
     minutes = sum(step["cpu"] for step in times.values()) / 60
     text = "\n\n".join(
         (
-            f"Trainings of each arm: {len(whole)}. All steps so far: {minutes:.0f} minutes of a core.",
+            f"Trainings of each arm: {len(whole)}. All steps so far: {minutes:.0f} minutes of a core, those of Chromium not counted.",
             "With planted wrong turns:",
             score.main_table(stormy),
             "![Success and wrong turns made good, arm by arm](learning.svg)",
@@ -177,7 +177,7 @@ def report(work: Work, seeds: int, *, write: bool) -> None:
             score.kinds_table(stormy),
             "Without planted wrong turns:",
             score.calm_table(calm),
-            "What it takes, in seconds of a core:",
+            "What it takes, in seconds of a core, Chromium not counted:",
             score.times_table(times),
         )
     )
