@@ -191,41 +191,32 @@ def without(trick: str | None) -> None:
         def everywhere(model: Any, inputs: Any, labels: torch.Tensor, ignored: int) -> Any:
             outputs = model(**inputs)
             wanted = labels[:, 1:] != ignored
-            flat = losses(outputs.logits[:, :-1], labels[:, 1:], ignored)
+            flat = torch.nn.functional.cross_entropy(
+                outputs.logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), reduction="none",
+                ignore_index=ignored,
+            )  # fmt: skip
             return flat.view(wanted.shape)[wanted], outputs
 
         head.losses = everywhere
         loss.head = head
+    if trick == "scores":
+        from train.models import head, loss
 
+        def nowhere(model: Any, inputs: Any, labels: torch.Tensor, ignored: int) -> Any:
+            rows = torch.nn.functional.pad(labels[:, 1:] != ignored, (0, 1))
+            states: list[torch.Tensor] = []
 
-def losses(logits: torch.Tensor, labels: torch.Tensor, ignored: int) -> torch.Tensor:
-    """Return the loss at each of n positions, 0 where the label is ignored, from scores (b, l, v) and labels (b, l)."""
-    return torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten(), reduction="none", ignore_index=ignored
-    )
+            def take(_: Any, args: tuple[Any, ...]) -> tuple[torch.Tensor]:
+                states.append(args[0][rows])
+                return (args[0][:0],)
 
+            hook = head.output_head(model).register_forward_pre_hook(take)
+            outputs = model(**inputs)
+            hook.remove()
+            return states[0].pow(2).mean(dim=-1), outputs
 
-def scores_alone(job: dict[str, Any], watch: Watch) -> None:
-    """Compute scores, loss and gradient at the positions that the samples do not train, and nothing else."""
-    from train.encoding.data import Encoder, select
-
-    dataset, processor = opened(job)
-    encoder = Encoder(processor, dataset.manifest.contract, "benchmark")
-    items = select(dataset.samples("train"), encoder, max_images=8, max_tokens=100_000)[0][: job["samples"]]
-    idle = sum(item.tokens.length - item.tokens.unpacked().trained for item in items) // len(items)
-    torch.manual_seed(0)
-    width = SIZES[job["model"]]["text"]["hidden_size"]
-    head = torch.randn(VOCABULARY, width).requires_grad_(False)
-    for step in range(job["warm"] + job["measured"]):
-        if step == job["warm"]:
-            reset_peak()
-            wall, cpu = now()
-        states = torch.randn(job["batch"], idle, width, requires_grad=True)
-        flat = losses(states @ head.T, torch.ones(job["batch"], idle, dtype=torch.long), -100)
-        flat.mean().backward()
-        watch.losses.append(float(flat.mean()))
-    after = now()
-    watch.found |= {"seconds": after[0] - wall, "cpu": after[1] - cpu, "peak_mb": peak()}
+        head.losses = nowhere
+        loss.head = head
 
 
 def rows_of(job: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
@@ -284,7 +275,7 @@ def opened(job: dict[str, Any]) -> tuple[Any, Any]:
     return dataset, tiny.build_processor(dataset)
 
 
-TRAINERS = {"gdp": with_gdp, "trl": with_trl, "trainer": with_trainer, "scores": scores_alone}
+TRAINERS = {"gdp": with_gdp, "trl": with_trl, "trainer": with_trainer}
 
 
 def main() -> None:

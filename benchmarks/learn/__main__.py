@@ -169,7 +169,8 @@ def report(work: Work, seeds: int, *, write: bool) -> None:
     minutes = sum(step["cpu"] for step in times.values()) / 60
     text = "\n\n".join(
         (
-            f"Trainings of each arm: {len(whole)}. All steps so far: {minutes:.0f} minutes of a core, those of Chromium not counted.",
+            f"Trainings of each arm: {len(whole)}. All steps so far: {minutes:.0f} minutes of a core, those of "
+            "Chromium not counted.",
             "With planted wrong turns:",
             score.main_table(stormy),
             "![Success and wrong turns made good, arm by arm](learning.svg)",
