@@ -176,7 +176,8 @@ def _checked(task: ValidateTask) -> ShardResult:
         if isinstance(sample, Unreadable):
             refused.append(unreadable_row(task.fingerprint, dataset, task.number, index))
             counts["error"]["schema"] += 1
-            examples.setdefault("schema", []).append(f"{refused[-1]['sample_id']}: {refused[-1]['message']}")
+            example = f"{refused[-1]['sample_id']}: {refused[-1]['message']}"
+            examples.setdefault("schema", []).append(example if task.names is None else task.names.text(example))
             continue
         if task.names is not None:
             found = [(name, finding) for name, finding in found if name not in redact.CHECKS]

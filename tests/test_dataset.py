@@ -1,6 +1,7 @@
 """Reading a dataset: any screenshot from any process, damage is named, memory stays small."""
 
 import hashlib
+import io
 import multiprocessing
 import pickle
 import random
@@ -65,6 +66,31 @@ def test_columns_and_rows_say_the_same(sliced: Path) -> None:
         (batch,) = dataset.batches("steps", number, COLUMNS)
         assert list(read_steps(batch)) == steps
         assert list(read_steps(batch[3:9])) == steps[3:9]
+
+
+def rewritten(sliced: Path, samples: pa.Table, **how: int) -> Dataset:
+    """Return the dataset with other samples in its first shard, as another program may write them."""
+    dataset, buffer = Dataset.open(sliced), io.BytesIO()
+    pq.write_table(samples, buffer, **how)
+    dataset._files["samples/00000.parquet", CODED] = pq.ParquetFile(buffer, read_dictionary=list(CODED))
+    return dataset
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_rows_may_be_grouped_otherwise(sliced: Path, size: int) -> None:
+    """Texts are numbered anew in each row group; those of other programs have other lengths."""
+    dataset = rewritten(sliced, Dataset.open(sliced).table("samples", 0), row_group_size=size)
+    assert list(dataset.shard_samples(0)) == list(Dataset.open(sliced).shard_samples(0))
+
+
+@pytest.mark.parametrize("name", ["role", "content", "loss_weight"])
+def test_a_message_without_something_makes_no_sample(sliced: Path, name: str) -> None:
+    """Null stands where our own schema lets none be; the other rows are read."""
+    rows = list(Dataset.open(sliced).rows("samples", 0))
+    rows[1]["messages"][1][name] = None
+    _, broken, *rest = rewritten(sliced, pa.Table.from_pylist(rows)).sample_rows(0)
+    assert isinstance(broken, Unreadable) == (name != "content"), "without content it has no parts"
+    assert not any(isinstance(each, Unreadable) for each in rest)
 
 
 def test_a_row_that_is_no_step_stands_alone(sliced: Path) -> None:

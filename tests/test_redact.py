@@ -6,11 +6,17 @@ import build
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from pipeline.actions import KeyUp
+from pipeline.checks import CHECKS as ALL
 from pipeline.checks.secrets import spans
 from pipeline.exceptions import ConfigError
+from pipeline.records import Part, Sample
 from pipeline.slicing.token_count import counter
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST
+from pipeline.storage.tables import sample_row
 from pipeline.validation.redact import CHECKS, NAMES, Names, find
 
 SECRETS = {
@@ -78,6 +84,40 @@ def test_a_dataset_without_secrets_stays_byte_for_byte(tmp_path: Path) -> None:
     for table in ("steps", "samples"):
         one, two = (build.rows(Dataset.open(tmp_path / name), table) for name in ("plain", "redacted"))
         assert one == two
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['{"actions": [{"text": "ann.miller@corp.io', '{"actions": ["ann.miller@corp.io"]}', '["a@corp.io", 1e999]'],
+)
+def test_a_broken_row_is_for_the_checks_to_tell(secret: Dataset, tmp_path: Path, broken: str) -> None:
+    """It has no tree to look through; its text is looked through all the same."""
+    content = {table: list(secret.rows(table, 0)) for table in ("steps", "images", "samples", "rejected")}
+    content["steps"][1]["step"] = broken
+    content["samples"][1]["turns"] = broken
+    shards = build.write_shard(tmp_path / "bad", content)
+    (tmp_path / "bad" / MANIFEST).write_bytes(replace(secret.manifest, shards=shards).to_json())
+    report = build.validated(tmp_path / "bad", tmp_path / "clean", redact=True)
+    assert "schema" in {row["code"] for row in report.refused}
+    assert "@corp.io" not in everything(tmp_path / "clean")
+
+
+def test_what_the_layout_cannot_say_is_redacted_text_by_text(secret: Dataset, tmp_path: Path) -> None:
+    """Where the checks that would refuse it only warn: an action without a call, a part without a screenshot."""
+
+    def odd(sample: Sample) -> Sample:
+        (system, *others), (first, *turns) = sample.messages, sample.turns
+        shown = replace(system, content=(*system.content, Part("image", None, -1)))
+        return replace(sample, messages=(shown, *others), turns=(replace(first, actions=(KeyUp(key="a"),)), *turns))
+
+    content = {table: list(secret.rows(table, 0)) for table in ("steps", "images", "rejected")}
+    content["samples"] = [sample_row(odd(sample)) for sample in secret.shard_samples(0)]
+    shards = build.write_shard(tmp_path / "odd", content)
+    (tmp_path / "odd" / MANIFEST).write_bytes(replace(secret.manifest, shards=shards).to_json())
+    levels = dict.fromkeys(ALL, "warning")
+    report = build.validated(tmp_path / "odd", tmp_path / "clean", redact=True, levels=levels)
+    assert report.manifest.counts["samples"].out == len(content["samples"])
+    assert "@corp.io" not in everything(tmp_path / "clean")
 
 
 def test_without_an_output_there_is_nothing_to_write(secret: Dataset) -> None:

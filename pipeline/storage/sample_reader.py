@@ -108,7 +108,7 @@ class SampleReader:
         role, weight, content = key
         parts = [self._parts.get(each) or self._new_part(each) for each in content]
         message = Message(role, self._contents.setdefault(content, tuple(parts)), weight)
-        if role not in ROLES or not weight >= 0 or any(part.type not in KINDS for part in parts):
+        if role not in ROLES or weight is None or not weight >= 0 or any(part.type not in KINDS for part in parts):
             try:
                 message = msgspec.convert(msgspec.to_builtins(message), type=Message)
             except msgspec.ValidationError as error:

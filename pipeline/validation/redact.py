@@ -94,7 +94,11 @@ class Names(Struct, frozen=True):
             return value
         if name not in JSON:
             return self.text(value)
-        return msgspec.json.encode(_walked(msgspec.json.decode(value), self.text)).decode()
+        try:
+            tree = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return self.text(value)
+        return msgspec.json.encode(_walked(tree, self.text)).decode()
 
 
 def key(kind: str, secret: str) -> str:
@@ -156,15 +160,35 @@ def find(dataset: Dataset) -> Names:
                 for name in columns:
                     value = row[name]
                     if value is not None and may_hold(value):
-                        _walked(msgspec.json.decode(value), note) if name in JSON else note(value)
+                        _walked(_tree(value) if name in JSON else value, note)
     names = {kind: dict(_named(kind, sorted(secrets))) for kind, secrets in sorted(found.items())}
     elsewhere = {name: tuple(_elsewhere(told[name], typed[name])) for name in sorted(told) if name}
     return Names(names, {name: known for name, known in elsewhere.items() if known})
 
 
+def _tree(text: str) -> Any:
+    """Return the tree that a text tells; the text itself where it is broken, which is for the checks to say."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+class _Typed(Struct):
+    text: str | None = None
+
+
+class _Step(Struct):
+    actions: tuple[_Typed, ...]
+
+
 def _typed(step: str) -> Iterator[str]:
-    """Yield what a recorded step types."""
-    return (action["text"] for action in msgspec.json.decode(step)["actions"] if action.get("text"))
+    """Yield what a recorded step types; nothing where it is broken."""
+    try:
+        actions = msgspec.json.decode(step, type=_Step).actions
+    except msgspec.DecodeError:
+        actions = ()
+    return (action.text for action in actions if action.text)
 
 
 def _elsewhere(told: set[tuple[str, str]], typed: set[str]) -> Iterator[tuple[str, str]]:
@@ -228,11 +252,15 @@ def sample(original: Sample, manifest: Manifest, names: Names, count: TokenCount
     """
     row, names = sample_row(original), names.of(original.trajectory_id)
     prompts = names.prompts(manifest.prompts)
-    changed = sample_from_row({**row, **{name: names.column(name, row[name]) for name in SAMPLE_TEXTS}})
+    texts = {name: names.column(name, row[name]) for name in SAMPLE_TEXTS}
+    changed = replace(sample_from_row({**row, **texts, "messages": []}), messages=original.messages)
     if changed == original and prompts == manifest.prompts:
         return original
     layout, history = layouts.get(original.layout), manifest.contract.history
-    messages = layouts.render(layout, history, manifest.prompts, original.goal, original.turns)
+    try:
+        messages = layouts.render(layout, history, manifest.prompts, original.goal, original.turns)
+    except layouts.GrammarError:
+        messages = ()
     if messages == original.messages:
         messages = layouts.render(layout, history, prompts, changed.goal, changed.turns)
     else:  # another stage's wording, or a defect: then text by text
