@@ -38,7 +38,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 
         ("training: {sft: {learning_rate: 1" + "0" * 5000 + "}}", "no number of 64 bits"),
         ("training: {sft: {learning_rate: 0x" + "f" * 9000 + "}}", "no number of 64 bits"),
         ("training: {sft: {learning_rate: 0b_}}", "no number of 64 bits"),
-        ("training: {sft: {learning_rate: " + "1:" * 400 + "1.0}}", "no number of 64 bits"),
+        ("training: {sft: {learning_rate: " + "1:" * 400 + "1.0}}", "learning_rate: found .1:1:1.*, expected number"),
         ("training: {sft: {logging_steps: 1e300}}", r"\$\.training\.sft\.logging_steps: found 1e\+300, expected"),
         ("training: {1: 2, a: 3}", "key '1' is no text"),
         ("training: {sft: {<<: {learning_rate: 1}, 2001-01-01: 3}}", "key '<<' is no text"),
