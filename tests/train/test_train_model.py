@@ -116,6 +116,8 @@ def test_gradient_checkpointing_gives_the_same_gradients(base: Any, examples: An
         ("all-linear", "matches none"),
         ("lm_head", "matches none"),
         ("(", "which is no regular expression"),
+        (".*q_proj.{99999999999}", "no regular expression (the repetition number is too large)"),
+        ("(" * 3000 + "q_proj" + ")" * 3000, "no regular expression (its groups are nested too deep)"),
     ],
 )
 def test_bad_targets_are_refused(base: Any, entry: str, message: str) -> None:

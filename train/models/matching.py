@@ -20,7 +20,12 @@ def matched(pattern: str, names: Iterable[str], where: str, entry: str) -> tuple
     name in pieces, and those double with each letter. Names differ in length, so no rule about patterns alone would
     tell; engines that cannot backtrack have no lookahead, which people need.
     """
-    compiled = re.compile(pattern)
+    try:
+        compiled = re.compile(pattern)
+    except OverflowError as error:
+        raise re.error(str(error)) from error
+    except RecursionError as error:
+        raise re.error("its groups are nested too deep") from error
     message = f"found {entry!r}, which is not through with the modules' names after {SECONDS:g} s, expected an instant"
     hint = r"a repeated group with a repetition inside, such as (\w+\.?)+, tries every way to cut a name: write [\w.]+"
     with _limited(ConfigError(where, message, hint)):
