@@ -214,6 +214,14 @@ def gdp(*arguments: object, stdin: str = "", **options: Any) -> subprocess.Compl
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120, **options)
 
 
+def sliced_by_command(source: Path) -> Path:
+    """Slice through the command line, into a folder beside the source, and return it."""
+    out = source.parent / "d"
+    done = gdp("slice", source, "-o", out, "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    return out
+
+
 def refusal(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
     """Return what a refused command says: one finding, perhaps a hint, nothing on stdout."""
     assert "Traceback" not in done.stderr

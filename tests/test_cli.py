@@ -30,9 +30,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dataset(corpus: Path) -> Path:
     """Slice them, through the command line."""
-    done = build.gdp("slice", corpus, "-o", corpus.parent / "d", "-q")
-    assert (done.returncode, done.stderr) == (0, "")
-    return corpus.parent / "d"
+    return build.sliced_by_command(corpus)
 
 
 def test_help_shows_the_stages_in_order_and_a_chain() -> None:

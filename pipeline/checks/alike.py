@@ -48,7 +48,7 @@ class Alike:
         phash = hashes[start : start + PHASH_BYTES]
         if goal not in self._words:
             self._words[goal] = frozenset(words_of(goal))
-        key = tuple([_key(action) for action in actions])
+        key = tuple(map(_key, actions))
         self._ways[name].append((key, phash))
         if split in self._sides and phash and any(cell is not None for *_, cell in key):
             self._sides[split][key].append(_Decision(name, index, self._words[goal], phash))

@@ -98,7 +98,7 @@ class _Gatherer:
         self._step = msgspec.json.Decoder(_Decision)
         self._header = msgspec.json.Decoder(_Header)
         self._first: dict[bytes, str] = {}
-        self._seen: dict[tuple[str, str], list[tuple[str, int, Action]]] = defaultdict(list)
+        self._seen: dict[bytes, list[tuple[str, int, Action]]] = defaultdict(list)
         self._now: str | None = None
         self._goal = ""
         self._told: list[bytes] = []
@@ -126,7 +126,8 @@ class _Gatherer:
             self.phrases.add(decision.text.thought)
         self.alike.add(name, row.step_index, row.split, self._goal, image, decision.actions)
         if digest and len(decision.actions) == 1:
-            self._compare((digest, self._goal), name, row.step_index, decision.actions[0])
+            place = hashlib.sha256(f"{digest} {self._goal}".encode()).digest()  # all are kept: short ones
+            self._compare(place, name, row.step_index, decision.actions[0])
 
     def close(self) -> None:
         """Note the trajectory that ended."""
@@ -150,7 +151,7 @@ class _Gatherer:
         if device is not None and device.width and device.height:
             self.devices[row.trajectory_id] = (device.width, device.height)
 
-    def _compare(self, place: tuple[str, str], name: str, index: int, action: Action) -> None:
+    def _compare(self, place: bytes, name: str, index: int, action: Action) -> None:
         for other, step, before in self._seen[place]:
             if other != name and differ(before, action):
                 self.contradictions.setdefault((name, index), f"step {step} of {other!r}")

@@ -43,8 +43,7 @@ class Phrases:
     def add(self, thought: str) -> None:
         """Count the sentences of a decision's thought, each once."""
         self._decisions += 1
-        said = sentences(thought)
-        for sentence in said if len(said) == 1 else set(said):
+        for sentence in set(sentences(thought)):
             self._found[sentence] += 1
 
     def finish(self, dataset: Dataset) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """Personal data and keys in what was typed or said: addresses, phone, card and account numbers, credentials."""
 
 import re
+import string
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from string import digits
 
 from .credentials import HINTS, credentials
 
@@ -43,7 +43,7 @@ _IBAN_DIGITS = re.compile(r"[A-Z]{2}\d\d(?: ?\w){11}", re.ASCII)
 @lru_cache(maxsize=64)
 def _numeric(text: str) -> bool:
     """Tell whether so many digits are near to each other; asked for several kinds of numbers."""
-    if text.isascii() and sum(map(text.count, digits)) < FEWEST:
+    if text.isascii() and sum(map(text.count, string.digits)) < FEWEST:
         return False
     return _DIGITS.search(text) is not None
 

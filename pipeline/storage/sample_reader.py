@@ -99,7 +99,7 @@ class SampleReader:
         made = [messages.get(key) or self._new_message(key) for key in keys.values]
         return _pieces([made[number] for number in keys.numbers.tolist()], rows)
 
-    def _words(self, column: Any) -> "Coding":
+    def _words(self, column: Any) -> Coding:
         """Return the texts of a coded column, equal ones as one object."""
         known = [self._texts.setdefault(text, text) for text in column.dictionary.to_pylist()]
         return Coding([*known, None], column.indices.fill_null(len(known)).to_numpy())

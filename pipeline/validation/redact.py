@@ -94,11 +94,8 @@ class Names(Struct, frozen=True):
             return value
         if name not in JSON:
             return self.text(value)
-        try:
-            tree = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            return self.text(value)
-        return msgspec.json.encode(_walked(tree, self.text)).decode()
+        tree = _tree(value)
+        return self.text(value) if tree is value else msgspec.json.encode(_walked(tree, self.text)).decode()
 
 
 def key(kind: str, secret: str) -> str:
