@@ -15,7 +15,7 @@ from pipeline.slicing.policy import History
 from pipeline.storage.tables import StepRow
 
 from .recordings import Recordings
-from .speech import Read, Speech, Spoken, text_of
+from .speech import Read, Speech, Spoken
 from .wordings import Wording, Wordings
 
 
@@ -172,7 +172,7 @@ class Case:
         return self._answers
 
     def _read(self, number: int, turn: Turn) -> Read:
-        return self._known.speech.read(text_of(self.sample.messages[number].content), turn)
+        return self._known.speech.read(self.sample.messages[number].content, turn)
 
     def step(self, index: int) -> StepRow | None:
         """Return a recorded step, None if the dataset has no such step."""

@@ -22,13 +22,13 @@ class Read(Struct, frozen=True):
 class Spoken:
     """One turn, whatever of its screenshot is shown and whether it is trained."""
 
-    __slots__ = ("_parts", "_read", "_speech", "done", "refused", "turn")
+    __slots__ = ("_layout", "_parts", "_read", "done", "refused", "turn")
 
-    def __init__(self, speech: "Speech", turn: Turn) -> None:
-        self._speech = speech
+    def __init__(self, layout: Layout, turn: Turn) -> None:
+        self._layout = layout
         self.turn = turn
         """Without its screenshot and its weight."""
-        self.refused = speech.layout.refuse(turn)
+        self.refused = layout.refuse(turn)
         """Why the layout cannot express the turn, None if it can."""
         self._parts: dict[bool, tuple[Part, ...]] = {}
         if self.refused is None:
@@ -41,7 +41,7 @@ class Spoken:
         """Return the response as the layout writes it."""
         known = self._parts.get(thought)
         if known is None:
-            known = self._parts[thought] = self._speech.layout.parts(self.turn, thought=thought)
+            known = self._parts[thought] = self._layout.parts(self.turn, thought=thought)
         return known
 
     @property
@@ -49,7 +49,7 @@ class Spoken:
         """The response as it reads back."""
         if self._read is None:
             if self.refused is None:
-                self._read = self._speech.read(text_of(self.parts(True)), self.turn)
+                self._read = take_apart(self._layout, text_of(self.parts(True)), self.turn)
             else:
                 self._read = Read(None, self.refused)
         return self._read
@@ -63,7 +63,6 @@ class Speech:
         self._known: dict[int, Spoken] = {}  # by identity of turns in `_kept`, so that no other takes it
         self._kept: list[Turn] = []
         self._said: dict[Hashable, list[Spoken]] = {}
-        self._read: dict[tuple[str, tuple[int, int] | None], Read] = {}
 
     def told(self, turns: Sequence[Turn]) -> list[Spoken]:
         """Return what is known of each turn."""
@@ -86,30 +85,31 @@ class Speech:
             other = spoken.turn
             if other.actions == turn.actions and other.inbound == turn.inbound and other.role == turn.role:
                 return spoken
-        candidates.append(Spoken(self, replace(turn, image=None, loss_weight=0.0)))
+        candidates.append(Spoken(self.layout, replace(turn, image=None, loss_weight=0.0)))
         return candidates[-1]
 
     def say(self, turn: Turn, thought: bool) -> tuple[Part, ...]:
         """Return the turn's response as parts."""
         return self.of(turn).parts(thought)
 
-    def read(self, text: str, turn: Turn) -> Read:
-        """Take a response to the turn's screenshot apart."""
-        key = (text, turn.size)
-        read = self._read.get(key)
-        if read is None:
-            read = self._read[key] = self._take_apart(text, turn)
-        return read
+    def read(self, content: tuple[Part, ...], turn: Turn) -> Read:
+        """Take a response to the turn's screenshot apart, which is nearly always what the turn says."""
+        spoken = self.of(turn)
+        if spoken.refused is None and content == spoken.parts(True):
+            return spoken.read
+        return take_apart(self.layout, text_of(content), turn)
 
-    def _take_apart(self, text: str, turn: Turn) -> Read:
-        try:
-            reply = self.layout.parse(text, turn.size)
-        except GrammarError as error:
-            return Read(None, f"{error} (the response does not parse)")
-        again = replace(turn, actions=reply.actions, thought=reply.thought, instruction=reply.instruction)
-        if self.layout.response(again) != text:
-            return Read(reply, "found a response that reads back differently, expected the same")
-        return Read(reply, None)
+
+def take_apart(layout: Layout, text: str, turn: Turn) -> Read:
+    """Return a response to the turn's screenshot, taken apart and compared with what the layout would write."""
+    try:
+        reply = layout.parse(text, turn.size)
+    except GrammarError as error:
+        return Read(None, f"{error} (the response does not parse)")
+    again = replace(turn, actions=reply.actions, thought=reply.thought, instruction=reply.instruction)
+    if layout.response(again) != text:
+        return Read(reply, "found a response that reads back differently, expected the same")
+    return Read(reply, None)
 
 
 def text_of(parts: Iterable[Part]) -> str:
