@@ -4,7 +4,7 @@ A recorded turn stands in every sample after it, a system prompt in all. Equal t
 come out as one object, which whoever reads may use as a key to what it found out about them.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -48,40 +48,46 @@ class SampleReader:
         self._target = msgspec.json.Decoder(Target)
         self._several = msgspec.json.Decoder(tuple[Target, ...])
         self._provenance = msgspec.json.Decoder(dict[str, str])
+        self._unreadable = False
+        """Whether there was a message that is none."""
 
     def read(self, batch: "pa.RecordBatch") -> Iterator[Sample | Unreadable]:
         """Yield the record of each row, in order; raises KeyError where a column is missing."""
-        columns = [batch.column(name) for name in COLUMNS]
-        values = [
-            self._all_messages(column) if name == "messages"
-            else self._all_refs(column) if name == "images"
-            else column.to_pylist()
-            for name, column in zip(COLUMNS, columns, strict=True)
-        ]  # fmt: skip
-        for row in zip(*values, strict=True):
-            try:
-                yield self._sample(dict(zip(COLUMNS, row, strict=True)))
-            except (msgspec.DecodeError, TypeError) as error:  # TypeError: null where a text should be
-                yield Unreadable(error)
+        values = {name: self._all_messages(column) if name == "messages"
+                  else self._all_refs(column) if name == "images" else column.to_pylist()
+                  for name, column in zip(COLUMNS, map(batch.column, COLUMNS), strict=True)}  # fmt: skip
+        broken: dict[int, Unreadable] = {}
+        for name, read in (
+            ("messages", self._whole),
+            ("turns", self._all_turns),
+            ("target", self._target.decode),
+            ("earlier_targets", self._all_targets),
+            ("provenance", self._provenance.decode),
+            ("goal", self._text),
+            ("flags", tuple),
+        ):
+            values[name] = _each(read, values[name], broken)
+        for index, row in enumerate(zip(*values.values(), strict=True)):
+            yield broken[index] if index in broken else Sample(*row)
 
-    def _sample(self, row: dict[str, Any]) -> Sample:
-        for message in row["messages"]:
-            if type(message) is Unreadable:
-                raise message.error
-        turns = self._turns
-        row["turns"] = tuple(
-            [turns.get(data) or self._new_turn(data) for data in map(bytes, self._raw.decode(row["turns"]))]
-        )
-        row["target"] = self._target.decode(row["target"])
-        text = row["earlier_targets"]
-        earlier = self._targets.get(text)
-        if earlier is None:
-            earlier = self._targets[text] = self._several.decode(text)
-        row["earlier_targets"] = earlier
-        row["provenance"] = self._provenance.decode(row["provenance"])
-        row["goal"] = self._texts.setdefault(row["goal"], row["goal"])
-        row["flags"] = tuple(row["flags"])
-        return Sample(**row)
+    def _text(self, text: str) -> str:
+        return self._texts.setdefault(text, text)
+
+    def _whole(self, messages: tuple[Message | Unreadable, ...]) -> tuple[Message, ...]:
+        """Return the messages; raises the error of one that is none."""
+        if self._unreadable:
+            for message in messages:
+                if type(message) is Unreadable:
+                    raise message.error
+        return messages
+
+    def _all_turns(self, text: str) -> tuple[Turn, ...]:
+        known = self._turns
+        return tuple([known.get(data) or self._new_turn(data) for data in map(bytes, self._raw.decode(text))])
+
+    def _all_targets(self, text: str) -> tuple[Target, ...]:
+        targets = self._targets.get(text)
+        return self._targets.setdefault(text, self._several.decode(text)) if targets is None else targets
 
     def _new_turn(self, data: bytes) -> Turn:
         turn = self._turns[data] = self._turn.decode(data)
@@ -112,6 +118,7 @@ class SampleReader:
             try:
                 message = msgspec.convert(msgspec.to_builtins(message), type=Message)
             except msgspec.ValidationError as error:
+                self._unreadable = True
                 return Unreadable(error)
         self._messages[key] = message
         return message
@@ -126,6 +133,21 @@ class SampleReader:
         keys = zip(*(each.to_pylist() for each in inner.flatten()), strict=True)
         refs = self._refs
         return _pieces([refs.get(key) or refs.setdefault(key, ImageRef(*key)) for key in keys], rows)
+
+
+def _each(read: Callable[[Any], Any], values: Sequence[Any], broken: dict[int, Unreadable]) -> list[Any]:
+    """Return what is read of each value; one that is not what it should be makes its row a `broken` one."""
+    try:
+        return [read(value) for value in values]
+    except (msgspec.DecodeError, TypeError):  # TypeError: null where a text should be
+        made = []
+    for index, value in enumerate(values):
+        try:
+            made.append(read(value))
+        except (msgspec.DecodeError, TypeError) as error:
+            made.append(None)
+            broken.setdefault(index, Unreadable(error))
+    return made
 
 
 def _unnested(column: Any) -> tuple[Any, Numbers]:
