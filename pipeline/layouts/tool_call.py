@@ -21,7 +21,7 @@ class ToolCallLayout(Layout):
     """A family that says something and then makes a call. A subclass has its words and its table of actions."""
 
     tool: ClassVar[str]
-    _latest: tuple[Turn, list[dict[str, Any]]] | None = None
+    _latest: tuple[Turn, list[tuple[dict[str, Any], str]]] | None = None
 
     def call(self, action: Action) -> tuple[str, dict[str, Any]]:
         """Return the declared call and its values; raises GrammarError where there is none for the action."""
@@ -61,17 +61,17 @@ class ToolCallLayout(Layout):
         if (reason := self.refuse_words(turn)) is not None:
             return reason
         try:
-            calls = self._arguments(turn)
+            calls = self.json(turn)
         except GrammarError as error:
             return str(error)
-        if any(spells_call(*_texts(arguments)) for arguments in calls):
+        if spells_call(*calls):
             return "found an action's text that spells the layout's own marks, expected none"
         return None
 
     def spans(self, turn: Turn, *, thought: bool = True) -> tuple[Span, ...]:
         """Return the words and the call, or the calls, each between its marks, in pieces."""
         spans = list(self.words(turn, thought=thought))
-        for place, arguments in enumerate(self._arguments(turn)):
+        for place, (arguments, _) in enumerate(self._calls(turn)):
             spans.append(Span(f"\n{OPEN}\n" if place else f"{OPEN}\n"))
             spans += call_spans(self.tool, arguments, self.calls.named(arguments["action"]).points)
             spans.append(Span(f"\n{CLOSE}"))
@@ -79,8 +79,7 @@ class ToolCallLayout(Layout):
 
     def response(self, turn: Turn, *, thought: bool = True) -> str:
         """Return what the spans say together, written at once."""
-        words = joined(self.words(turn, thought=thought))
-        return words + "\n".join([wrap(call_text(self.tool, arguments)) for arguments in self._arguments(turn)])
+        return joined(self.words(turn, thought=thought)) + "\n".join(map(wrap, self.json(turn)))
 
     def parse(self, text: str, size: tuple[int, int] | None = None) -> Reply:
         """Take the answer apart; raises GrammarError."""
@@ -100,7 +99,7 @@ class ToolCallLayout(Layout):
 
     def json(self, turn: Turn) -> list[str]:
         """Return the call as JSON text; a text for each where there are several."""
-        return [call_text(self.tool, arguments) for arguments in self._arguments(turn)]
+        return [text for _, text in self._calls(turn)]
 
     def told(
         self, turns: Sequence[Turn], since: Sequence[Inbound], source: Literal["instruction", "action_json"]
@@ -119,14 +118,15 @@ class ToolCallLayout(Layout):
             pieces.append(f"Step {number}: {said}")
         return pieces + list(map(self.reply, since))
 
-    def _arguments(self, turn: Turn) -> list[dict[str, Any]]:
-        """Return the arguments of each call; raises GrammarError with the reason where the action has none."""
+    def _calls(self, turn: Turn) -> list[tuple[dict[str, Any], str]]:
+        """Return each call's arguments and JSON text; raises GrammarError with the reason where the action has none."""
         known = self._latest
         if known is not None and known[0] is turn:  # who has asked whether it can be said, says it
             return known[1]
-        calls = map(self.call, self.split(turn.actions))
-        said = [{"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
-                for name, values in calls]  # fmt: skip
+        said = []
+        for name, values in map(self.call, self.split(turn.actions)):
+            arguments = {"action": name, **self.calls.encode(name, values, lambda: self.frame(turn.size))}
+            said.append((arguments, call_text(self.tool, arguments)))
         self._latest = (turn, said)
         return said
 
@@ -170,12 +170,8 @@ def wrap(call: str) -> str:
 
 def spells_call(*texts: str | None) -> bool:
     """Tell whether one of the texts spells a mark that encloses calls: the response could not be read back."""
-    return any(text and (OPEN in text or CLOSE in text) for text in texts)
-
-
-def _texts(arguments: Mapping[str, Any]) -> list[str]:
-    listed = [text for value in arguments.values() if isinstance(value, list) for text in value]
-    return [text for text in (*arguments.values(), *listed) if isinstance(text, str)]
+    said = "\n".join(filter(None, texts))
+    return OPEN in said or CLOSE in said
 
 
 def loads(text: str, what: str, expected: str) -> Any:
@@ -204,7 +200,10 @@ def between(text: str) -> list[str]:
     """Return what stands between the marks of each call; raises GrammarError where anything stands around one."""
     if not (text.startswith(f"{OPEN}\n") and text.endswith(f"\n{CLOSE}")):
         raise GrammarError(f"found text around the call, expected {OPEN} and {CLOSE} on lines of their own at the end")
-    calls = text[len(OPEN) : -len(CLOSE)].split(f"{CLOSE}\n{OPEN}")
+    inner = text[len(OPEN) : -len(CLOSE)]
+    if not spells_call(inner):
+        return [inner]  # one, as nearly always
+    calls = inner.split(f"{CLOSE}\n{OPEN}")
     if spells_call(*calls) or not all(call.startswith("\n") and call.endswith("\n") for call in calls):
         raise GrammarError(f"found {OPEN} or {CLOSE} within a call, expected them on lines of their own around it")
     return calls

@@ -73,7 +73,7 @@ class SampleReader:
     def _text(self, text: str) -> str:
         return self._texts.setdefault(text, text)
 
-    def _whole(self, messages: tuple[Message | Unreadable, ...]) -> tuple[Message, ...]:
+    def _whole(self, messages: tuple[Any, ...]) -> tuple[Message, ...]:
         """Return the messages; raises the error of one that is none."""
         if self._unreadable:
             for message in messages:
