@@ -8,6 +8,7 @@ from pipeline.records import Sample, Turn
 from . import CHECKS
 from .case import Case, Shot
 from .check import Context, Finding
+from .outline import Outline
 from .speech import Spoken
 
 T = TypeVar("T")
@@ -26,11 +27,13 @@ class Questions:
         self._rank = {name: rank for rank, name in enumerate(chosen)}
         self._of_record = [(n, check.of_record) for n, check in CHECKS.items() if check.of_record]
         self._of_sample = [(n, check.of_sample) for n, check in chosen.items() if check.of_sample]
+        self._of_outline = [(n, check.of_outline) for n, check in chosen.items() if check.of_outline]
         self._of_decision = [(n, check.of_decision) for n, check in chosen.items() if check.of_decision]
         thinks = context.layout.thinks  # where answers hold no thoughts, none is learned
         self._of_thought = [(n, check.of_thought) for n, check in chosen.items() if check.of_thought and thinks]
         self._of_screenshot = [(n, check.of_screenshot) for n, check in chosen.items() if check.of_screenshot]
         self._of_text = [(n, check.of_text) for n, check in chosen.items() if check.of_text]
+        self._outlines: dict[Outline, list[Found]] = {}
         self._shots: dict[Shot, tuple[Found, ...]] = {}
         self._texts: dict[str, tuple[tuple[str, str], ...]] = {}
         self._turns: dict[Spoken, tuple[Found, ...]] = {}
@@ -49,6 +52,7 @@ class Questions:
         self._ask(self._of_decision, decisions)
         self._ask(self._of_thought, [(decision, told) for decision, told in decisions if decision.turn.thought])
         for case, told in cases:
+            told += self._outline(case.outline)
             told += self._screenshots(case)
             told += self._words(case)
         return [self._ordered(told) if told else told for told in found]
@@ -64,6 +68,15 @@ class Questions:
             for subject, told in subjects:
                 for finding in ask(subject, context):
                     told.append((name, finding))
+
+    def _outline(self, outline: Outline) -> list[Found]:
+        """Return what is wrong with all samples of an outline."""
+        known = self._outlines.get(outline)
+        if known is None:
+            known = self._outlines[outline] = [
+                (name, finding) for name, ask in self._of_outline for finding in ask(outline, self._context)
+            ]
+        return known
 
     def _screenshots(self, case: Case) -> Iterator[Found]:
         """Yield what is wrong with the screenshots that a sample shows."""

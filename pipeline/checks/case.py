@@ -1,22 +1,19 @@
 """What is worked out once for a sample, however many checks ask for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from msgspec import Struct
 
 from pipeline.actions import Click, LongPress, Point, Wait
 from pipeline.augmentation.crop import elements_in_view, is_cut
-from pipeline.errors import KINDS
-from pipeline.layouts import spoken
 from pipeline.records import Element, ImageRef, Sample, Target, Turn
 from pipeline.screens.screen import takers
-from pipeline.slicing.policy import History
 from pipeline.storage.tables import StepRow
 
+from .outline import Outline, Outlines
 from .recordings import Recordings
 from .speech import Read, Speech, Spoken
-from .wordings import Wording, Wordings
 
 
 class Tap(Struct, frozen=True, gc=False):
@@ -117,48 +114,29 @@ class Answer(Struct, frozen=True):
 class Known:
     """What is remembered from one sample of a shard to the next."""
 
-    history: History
+    outlines: Outlines
     speech: Speech
     recordings: Recordings
-    wordings: Wordings = field(default_factory=Wordings)
 
 
 class Case:
     """A sample that is looked at."""
 
-    __slots__ = (
-        "_answers",
-        "_known",
-        "decisions",
-        "own",
-        "sample",
-        "spoken",
-        "steps",
-        "taught",
-        "told",
-        "trained",
-        "wordings",
-    )
+    __slots__ = ("_answers", "_known", "decisions", "outline", "sample", "spoken", "steps", "told")
 
     def __init__(self, sample: Sample, known: Known) -> None:
         self._known = known
         self._answers: list[Answer] | None = None
         self.sample = sample
+        self.outline: Outline = known.outlines.of(sample)
+        """What it is without its words."""
         self.steps = known.recordings.steps(sample.trajectory_id)
         """The recorded steps behind it."""
-        self.wordings: list[Wording] = known.wordings.of(sample.messages)
-        """What is known of each message's words."""
         self.told: list[Spoken] = known.speech.told(sample.turns)
         """What is known of each turn, whatever of its screenshot is shown."""
-        self.spoken = self.told[len(self.told) - len(spoken(known.history, sample.turns)) :]
+        self.spoken = self.told[self.outline.first_call :]
         """The last turns, those that the conversation says as calls."""
-        self.trained = [number for number, message in enumerate(sample.messages) if message.loss_weight > 0]
-        """The trained messages."""
-        self.taught = [number for number, turn in enumerate(sample.turns) if turn.loss_weight > 0]
-        """The trained turns."""
-        self.own = own_turns(sample)
-        """How many of the last turns belong to an injected error and its correction."""
-        self.decisions = _decisions(sample, self.taught, self.steps)
+        self.decisions = _decisions(sample, self.outline.taught, self.steps)
         """The trained turns with their targets, in order; the last turn is always one."""
 
     @property
@@ -167,7 +145,7 @@ class Case:
         if self._answers is None:
             self._answers = [
                 Answer(number, decision, self._read(number, decision.turn))
-                for number, decision in zip(reversed(self.trained), reversed(self.decisions), strict=False)
+                for number, decision in zip(reversed(self.outline.trained), reversed(self.decisions), strict=False)
             ]
         return self._answers
 
@@ -182,21 +160,12 @@ class Case:
         """Return the screenshots shown: the numbers of turn and screenshot, and which it is."""
         sample = self.sample
         name, images, whole = sample.trajectory_id, sample.images, not is_cut(sample.sample_id)
-        recorded, there = len(sample.turns) - self.own, len(sample.images)
+        recorded, there = len(sample.turns) - self.outline.own, len(sample.images)
         return [
             (number, image, Shot(name, turn.step_index, turn.size, images[image] if image < there else None,
                                  number < recorded, whole))
             for number, turn in enumerate(sample.turns) if (image := turn.image) is not None
         ]  # fmt: skip
-
-
-def own_turns(sample: Sample) -> int:
-    """Return how many of the last turns belong to an injected error and its correction; 0 where none is injected."""
-    kind = KINDS.get(sample.error_kind or "")
-    if kind is None or kind.replaces:
-        return 0
-    told = sample.provenance.get("turns", "2")
-    return min(max(int(told), 1), len(sample.turns)) if told.isdecimal() else 2
 
 
 def _decisions(sample: Sample, taught: Sequence[int], steps: Sequence[StepRow]) -> tuple[Decision, ...]:

@@ -15,6 +15,7 @@ from pipeline.storage.manifest import Manifest
 
 from .case import Case, Decision, Known, Shot
 from .facts import Facts, Tally
+from .outline import Outline, Outlines
 from .pictures import Pictures
 from .recordings import Recordings
 from .speech import Speech
@@ -62,8 +63,6 @@ class Context:
     limit: Limit | None = None
     seen: dict[int, ImageRef] = field(default_factory=dict)
     """References to screenshots that are what the schema says, by identity."""
-    sizes: dict[tuple[int, int], str | None] = field(default_factory=dict)
-    """By size of a screenshot, what the resolution contract has against it."""
     _first: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -74,7 +73,7 @@ class Context:
     @cached_property
     def known(self) -> Known:
         """What is remembered of turns, messages and texts."""
-        return Known(self.manifest.contract.history, Speech(self.layout), self.recordings)
+        return Known(Outlines(self.manifest.contract.history), Speech(self.layout), self.recordings)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -95,7 +94,7 @@ class Context:
 class Check:
     """One thing that can be wrong: how much it matters, and one question, which tells by its name what it is about.
 
-    What is asked of texts and screenshots is asked once of each, in however many samples of a shard it stands.
+    What is asked of outlines, texts and screenshots is asked once of each, in however many samples of a shard it is.
     """
 
     severity: Severity
@@ -105,6 +104,8 @@ class Check:
     """What is wrong with a sample as a record; where anything is, nothing else is asked."""
     of_sample: Callable[[Case, Context], Iterable[Finding]] | None = None
     """What is wrong with a sample."""
+    of_outline: Callable[[Outline, Context], Iterable[Finding]] | None = None
+    """What is wrong with a sample whatever its words, actions and pixels are."""
     of_decision: Callable[[Decision, Context], Iterable[Finding]] | None = None
     """What is wrong with a decision that a sample trains."""
     of_thought: Callable[[Decision, Context], Iterable[Finding]] | None = None

@@ -18,7 +18,7 @@ def targets(case: Case, context: Context) -> Iterator[Finding]:
     if not sample.step_index == sample.target.step_index == last.step_index:
         steps = f"{sample.step_index}, {sample.target.step_index} and {last.step_index}"
         yield Finding("$.step_index", f"found steps {steps} in sample, target and trained turn, expected the same")
-    trained = [sample.turns[number].step_index for number in case.taught if number < len(sample.turns) - 1]
+    trained = [sample.turns[number].step_index for number in case.outline.taught if number < len(sample.turns) - 1]
     steps_of = [target.step_index for target in sample.earlier_targets]
     if steps_of != trained:
         yield Finding("$.earlier_targets", f"found targets of steps {steps_of}, expected those trained, {trained}")

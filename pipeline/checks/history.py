@@ -5,34 +5,33 @@ from collections.abc import Iterator
 from pipeline.actions import Action, Scroll
 from pipeline.errors import KINDS
 from pipeline.layouts import visible_turns
-from pipeline.records import Sample
 from pipeline.slicing.compose import SCREENSHOTS, STEPS
 
 from .case import Case
 from .check import Context, Finding
+from .outline import Outline
 
 
-def steps(case: Case, context: Context) -> Iterator[Finding]:
+def steps(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield gaps in the steps before the decision, and steps that are missing although policy and budget keep them."""
-    sample = case.sample
-    injected = case.own
+    turns, injected = outline.turns, outline.own
     own = injected or 1
-    past = [turn.step_index for turn in sample.turns[:-own]]
-    first = past[0] if past else sample.turns[-own].step_index
+    past = [turn.step_index for turn in turns[:-own]]
+    first = past[0] if past else turns[-own].step_index
     if past != list(range(first, first + len(past))):
         yield Finding("$.turns", f"found steps {past} before the decision, expected all from {first} on, in order")
-    decision = sample.turns[-1].step_index
+    decision = turns[-1].step_index
     if not injected and decision != first + len(past):
         yield Finding("$.turns", f"found a decision at step {decision}, expected {first + len(past)}, the one after")
-    slicing, window = context.manifest.slicing, _span(sample, "window")
+    slicing, window = context.manifest.slicing, outline.span("window")
     if slicing.mode == "window" and window is None:
         yield Finding("$.provenance.window", "found no steps that the window is about, expected first-last")
-    told = len(sample.turns) - 1 if window is None else window[0] - first
-    begin, _ = _span(sample, "subtask") or (0, 0)
+    told = len(turns) - 1 if window is None else window[0] - first
+    begin, _ = outline.span("subtask") or (0, 0)
     full = told + first - begin
     if slicing.max_history is not None:
         full = min(full, slicing.max_history)
-    said = sample.provenance.get(STEPS)
+    said = outline.notes.get(STEPS)
     if said is not None and (slicing.max_tokens is None or said != f"{told} of {full}" or told >= full):
         yield Finding(f"$.provenance.{STEPS}", f"found {said!r} where {told} of {full} are told, expected what is true")
     elif told != full and said is None:
@@ -47,34 +46,29 @@ def goal(case: Case, context: Context) -> Iterator[Finding]:
         yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
 
 
-def screens(case: Case, context: Context) -> Iterator[Finding]:
+def screens(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield screenshots that the policy would show or drop differently."""
-    sample = case.sample
-    shown = [position for position, turn in enumerate(sample.turns) if turn.image is not None]
-    expected = _visible(case, context)
+    shown, expected = list(outline.shown), _visible(outline, context)
     if shown != expected:
         yield Finding("$.turns", f"found screenshots on turns {shown}, expected them on {expected}")
 
 
-def error_seen(case: Case, context: Context) -> Iterator[Finding]:
+def error_seen(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield a correction whose error is out of sight, before it or after it."""
-    sample = case.sample
-    kind = KINDS.get(sample.error_kind or "")
-    if sample.origin == "error_correction" and (kind is None or kind.depth):
-        last = len(sample.turns) - 1
-        shown = {position for position, turn in enumerate(sample.turns) if turn.image is not None}
-        wrong = [position for position, turn in enumerate(sample.turns) if turn.role == "error"]
-        if not wrong or not {wrong[-1], min(wrong[-1] + 1, last), last} <= shown:
+    kind = KINDS.get(outline.error_kind or "")
+    if outline.origin == "error_correction" and (kind is None or kind.depth):
+        last = len(outline.turns) - 1
+        wrong = [position for position, turn in enumerate(outline.turns) if turn.role == "error"]
+        if not wrong or not {wrong[-1], min(wrong[-1] + 1, last), last} <= outline.shown.keys():
             yield Finding("$.turns", "found an error without both its screens in view, expected to see what it did")
 
 
-def error_turns(case: Case, context: Context) -> Iterator[Finding]:
+def error_turns(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield turns of an error and its correction that are not what the kind of error makes."""
-    sample = case.sample
-    kind, own = KINDS.get(sample.error_kind or ""), case.own
+    kind, own = KINDS.get(outline.error_kind or ""), outline.own
     if kind is None:
         return
-    *before, last = sample.turns[-own:] if own else sample.turns[-1:]
+    *before, last = outline.turns[-own:] if own else outline.turns[-1:]
     wrong = sum(turn.role == "error" for turn in before)
     if own and (wrong > kind.depth or (kind.depth and not wrong)):
         yield Finding("$.turns", f"found {wrong} wrong turns before the correction, expected 1 to {kind.depth}")
@@ -85,7 +79,7 @@ def error_turns(case: Case, context: Context) -> Iterator[Finding]:
 def recorded(case: Case, context: Context) -> Iterator[Finding]:
     """Yield earlier turns that do something else than the recording did at their step."""
     turns, steps = case.sample.turns, case.steps
-    for number, (turn, told) in enumerate(zip(turns[: len(turns) - max(case.own, 1)], case.told, strict=False)):
+    for number, (turn, told) in enumerate(zip(turns[: len(turns) - max(case.outline.own, 1)], case.told, strict=False)):
         if turn.loss_weight != 0 or turn.step_index >= len(steps):
             continue
         facts = steps[turn.step_index].facts
@@ -106,22 +100,15 @@ def _same(told: tuple[Action, ...], done: tuple[Action, ...]) -> bool:
     )
 
 
-def _span(sample: Sample, entry: str) -> tuple[int, int] | None:
-    """Return the steps that an entry of the provenance names as `first-last`."""
-    numbers = sample.provenance.get(entry, "").split("-")
-    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(str.isdecimal, numbers)) else None
-
-
-def _visible(case: Case, context: Context) -> list[int]:
+def _visible(outline: Outline, context: Context) -> list[int]:
     """Return the turns that policy and budget let show their screenshots."""
-    sample = case.sample
     slicing, most = context.manifest.slicing, context.manifest.contract.history.image_window
-    showing = visible_turns(context.layout, sample.turns, len(sample.turns))
-    window = _span(sample, "window")
+    showing = visible_turns(context.layout, outline.turns, len(outline.turns))
+    window = outline.span("window")
     if slicing.mode == "window" and window is not None:
-        before = [n for n in showing if sample.turns[n].step_index <= window[0]]
+        before = [n for n in showing if outline.turns[n].step_index <= window[0]]
         return [n for n in showing if n >= (before[-1] if before else 0)]
-    fewer, _, full = sample.provenance.get(SCREENSHOTS, "").partition(" of ")
+    fewer, _, full = outline.notes.get(SCREENSHOTS, "").partition(" of ")
     if slicing.max_tokens is not None and fewer.isdecimal() and full.isdecimal() and int(fewer) < int(full) <= most:
         most = max(1, int(fewer))
     return showing[-most:]

@@ -2,37 +2,33 @@
 
 from collections.abc import Iterator
 
-from pipeline.records import ImageRef
 from pipeline.screens.geometry import smart_resize
 
 from .case import Case, Decision, Shot
 from .check import TURN, Context, Finding
+from .outline import Outline
 
 
-def contract(case: Case, context: Context) -> Iterator[Finding]:
+def contract(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield sizes that the model's processor would change, and so the coordinates with them."""
-    for number, ref in enumerate(case.sample.images):
-        size = (ref.width, ref.height)
-        if size not in context.sizes:
-            context.sizes[size] = _resized(ref, context)
-        if (problem := context.sizes[size]) is not None:
+    for number, size in enumerate(outline.sizes):
+        if (problem := _resized(size, context)) is not None:
             yield Finding(f"$.images[{number}]", problem)
 
 
-def budget(case: Case, context: Context) -> Iterator[Finding]:
+def budget(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield screenshots that are larger than the contract allows, and more of them than the policy shows."""
-    sample = case.sample
     agreed = context.manifest.contract
-    for number, ref in enumerate(sample.images):
-        if ref.width * ref.height > agreed.max_pixels:
-            said = f"found {ref.width}x{ref.height}, expected at most {agreed.max_pixels} pixels"
+    for number, (width, height) in enumerate(outline.sizes):
+        if width * height > agreed.max_pixels:
+            said = f"found {width}x{height}, expected at most {agreed.max_pixels} pixels"
             yield Finding(f"$.images[{number}]", said)
-        if agreed.max_dim is not None and max(ref.width, ref.height) > agreed.max_dim:
-            said = f"found {ref.width}x{ref.height}, expected at most {agreed.max_dim} a side"
+        if agreed.max_dim is not None and max(width, height) > agreed.max_dim:
+            said = f"found {width}x{height}, expected at most {agreed.max_dim} a side"
             yield Finding(f"$.images[{number}]", said)
     most = agreed.history.image_window
-    if len(sample.images) > most:
-        yield Finding("$.images", f"found {len(sample.images)} screenshots, expected at most {most}")
+    if len(outline.sizes) > most:
+        yield Finding("$.images", f"found {len(outline.sizes)} screenshots, expected at most {most}")
 
 
 def decodes(case: Case, context: Context) -> Iterator[Finding]:
@@ -60,14 +56,13 @@ def size_of_turn(shot: Shot, context: Context) -> Iterator[Finding]:
         yield Finding(f"{TURN}.size", f"{said}, expected the same")
 
 
-def _resized(ref: ImageRef, context: Context) -> str | None:
+def _resized(size: tuple[int, int], context: Context) -> str | None:
     agreed = context.manifest.contract
     limits = {"factor": agreed.factor, "min_pixels": agreed.min_pixels, "max_pixels": agreed.max_pixels}
     try:
-        expected = smart_resize(ref.width, ref.height, **limits)
+        expected = smart_resize(*size, **limits)
     except ValueError as error:
         return f"found {error}"
-    if expected == (ref.width, ref.height):
+    if expected == size:
         return None
-    size = f"{expected[0]}x{expected[1]}"
-    return f"found {ref.width}x{ref.height}, expected {size} as the model's processor would make it"
+    return f"found {size[0]}x{size[1]}, expected {expected[0]}x{expected[1]} as the model's processor would make it"

@@ -1,11 +1,10 @@
 """What is known of a message's words, worked out once: most messages stand in several samples."""
 
 import re
-from collections.abc import Iterable
 
 from msgspec import Struct
 
-from pipeline.records import Message, Part, joined
+from pipeline.records import Part, joined
 
 SPECIAL = re.compile(r"<\|[a-z_]+\|>")
 """How the Qwen families spell their control tokens."""
@@ -30,10 +29,9 @@ class Wordings:
     def __init__(self) -> None:
         self._known: dict[int, Wording] = {}  # by identity of the content; as it is kept within, no other takes it
 
-    def of(self, messages: Iterable[Message]) -> list[Wording]:
-        """Return what is known of each message."""
-        known, look = self._known, self._look
-        return [known.get(id(message.content)) or look(message.content) for message in messages]
+    def of(self, content: tuple[Part, ...]) -> Wording:
+        """Return what is known of a message's content."""
+        return self._known.get(id(content)) or self._look(content)
 
     def _look(self, content: tuple[Part, ...]) -> Wording:
         parts = content if len(content) == 1 else joined(content, tokens=True)

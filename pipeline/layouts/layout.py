@@ -1,7 +1,7 @@
 """What a layout is: one model family's grammar, coordinates, prompts and history policy."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -133,7 +133,15 @@ def contract(layout: Layout, *, max_pixels: int, max_dim: int | None, history: H
     )
 
 
-def visible_turns(layout: Layout, turns: Sequence[Turn], image_window: int) -> list[int]:
+class Heard(Protocol):
+    """What may have heard something before it: a turn, or its form."""
+
+    @property
+    def inbound(self) -> object:
+        """What came back; empty or false where nothing did."""
+
+
+def visible_turns(layout: Layout, turns: Sequence[Heard], image_window: int) -> list[int]:
     """Return the positions of the turns whose screenshot the model sees: the last `image_window` of them."""
     showing = [n for n, turn in enumerate(turns) if not (layout.reply_replaces_image and turn.inbound)]
     return showing[-image_window:]
