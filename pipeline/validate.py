@@ -98,7 +98,7 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     dataset = Dataset.open(source)
     manifest = dataset.manifest
     with _without_collector():
-        facts, members = gather(dataset), _members(dataset)
+        facts = gather(dataset)
     names, recount = (redact.find(dataset), _recount(config, manifest)) if config.redact else (None, None)
     pictures = look_at_shared(dataset, running) if config.pixels and config.levels.keys() & PIXELS else {}
     tasks = [
@@ -109,7 +109,7 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
             pixels=config.pixels,
             levels=config.levels,
             thresholds=config.thresholds,
-            facts=facts.of(members.get(number, frozenset())),
+            facts=facts.of(number),
             pictures=pictures.get(number, ()),
             max_tokens=config.max_tokens,
             tokenizer=tokenizer,
@@ -279,9 +279,3 @@ def _whole(facts: Facts, config: ValidateConfig, names: Names | None) -> ShardRe
             details["dataset"][severity] = details["dataset"].get(severity, 0) + len(messages)
             details["examples"][name] = messages
     return ShardResult(number=-1, shards=(), counts={}, rejected={}, splits={}, details=details)
-
-
-def _members(dataset: Dataset) -> dict[int, frozenset[str]]:
-    """Return the trajectories that each shard has samples of."""
-    return {number: frozenset(map(str, table.column(0).to_pylist()))
-            for number, table in dataset.tables("samples", ["trajectory_id"])}  # fmt: skip

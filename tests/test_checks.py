@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from pipeline import layouts
 from pipeline.checks import CHECKS, Check, Context, gather, reasoning, wording
+from pipeline.checks.alike import similar_goals
 from pipeline.checks.ask import Questions
 from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
@@ -246,6 +247,17 @@ def test_duplicates_and_contradictions(tmp_path: Path) -> None:
     samples, about = recorded(tmp_path, first, again, contrary, near)
     assert found("duplicate", samples, about) == ["second/0000"]
     assert found("contradiction", samples, about) == ["first/0002", "second/0002", "third/0002"]
+
+
+GOALS = st.sets(st.frozensets(st.sampled_from("abcdefghij"), max_size=10), max_size=12)
+
+
+@given(GOALS, GOALS)
+def test_no_similar_goal_is_passed_over(some: set[frozenset[str]], others: set[frozenset[str]]) -> None:
+    """Those that are found without comparing all with all are those that share four of five words."""
+    near = {words: {other for other in others if 5 * len(words & other) >= 4 * max(len(words | other), 1)}
+            for words in some}  # fmt: skip
+    assert {words: set(found) for words, found in similar_goals(some, others).items()} == near
 
 
 def test_a_thought_said_over_and_over(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.checks import gather
 from pipeline.describe import same_goal
 from pipeline.exceptions import ConfigError
 from pipeline.slice import SliceConfig
@@ -18,7 +19,6 @@ from pipeline.slicing.glance import Glance, glance, main_app
 from pipeline.slicing.split import BY, By, draw, near_duplicates
 from pipeline.storage.place import Place
 from pipeline.trajectories import Document, find
-from pipeline.validation.leaks import across
 
 GOALS = ("Open the mail", "open  THE mail", "Close the mail", "Send it")
 PICTURES = [f"{n:02d}" for n in range(12)]
@@ -127,7 +127,8 @@ def test_apps_and_single_trajectories(tmp_path: Path) -> None:
     by_trajectory = build.sliced(tmp_path / "in", tmp_path / "one", split_by="trajectory", val_fraction=0.5)
     assert {sample.split for sample in by_trajectory.samples()} == {"train", "val"}
     for dataset in (by_app, by_trajectory):
-        assert across(dataset) == ({}, frozenset())
+        facts = gather(dataset)
+        assert (facts.leaking, facts.repeated) == ({}, frozenset())
         assert build.validated(Path(dataset.path)).findings == 0
     with pytest.raises(ConfigError, match="--split-by: found 'goal', expected one of trajectory, task, app"):
         SliceConfig(split_by="goal")  # type: ignore[arg-type]

@@ -1,8 +1,7 @@
 """Recordings that are nearly the same, and val decisions that train has too, by how the screens look."""
 
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -21,11 +20,13 @@ SIMILAR = 0.8
 SCREENS = 0.9
 """Share of the screens that look alike in two recordings which are nearly the same."""
 
+Words = frozenset[str]
+
 
 class _Decision(Struct, frozen=True, gc=False):
     name: str
     index: int
-    words: frozenset[str]
+    words: Words
     phash: bytes
 
 
@@ -35,29 +36,42 @@ class Alike:
     def __init__(self, dataset: Dataset) -> None:
         self._hashes = {number: b"".join(each or b"" for each in table.column(0).to_pylist())
                         for number, table in dataset.tables("images", ["phash"])}  # fmt: skip
-        self._sides: dict[str, dict[object, list[_Decision]]] = {"train": defaultdict(list), "val": defaultdict(list)}
-        self._ways: dict[str, list[tuple[object, bytes]]] = defaultdict(list)
-        self._words: dict[str, frozenset[str]] = {}
+        self._sides: dict[str, dict[int, list[_Decision]]] = {"train": defaultdict(list), "val": defaultdict(list)}
+        self._ways: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        self._words: dict[str, Words] = {}
+        self._keys: dict[tuple[tuple[object, ...], ...], int] = {}
+        """Numbers of what decisions have in common that do nearly the same."""
+        self._aimed: list[bool] = []
+        """By such a number, whether they are about a place on the screen."""
 
     def add(
-        self, name: str, index: int, split: str, goal: str, image: dict[str, Any] | None, actions: Sequence[Action]
+        self,
+        name: str,
+        index: int,
+        split: str,
+        goal: str,
+        shard: int | None,
+        row: int | None,
+        actions: Sequence[Action],
     ) -> None:
-        """Take a decision and the screenshot that it was taken on."""
-        hashes = self._hashes.get(image["shard"], b"") if image else b""
-        start = PHASH_BYTES * image["row"] if image else 0
-        phash = hashes[start : start + PHASH_BYTES]
-        if goal not in self._words:
-            self._words[goal] = frozenset(words_of(goal))
-        key = tuple(map(_key, actions))
+        """Take a decision, with shard and row of the screenshot that it was taken on."""
+        start = PHASH_BYTES * (row or 0)
+        phash = b"" if shard is None else self._hashes.get(shard, b"")[start : start + PHASH_BYTES]
+        common = tuple([_key(action) for action in actions])
+        if (key := self._keys.setdefault(common, len(self._keys))) == len(self._aimed):
+            self._aimed.append(any(cell is not None for *_, cell in common))
         self._ways[name].append((key, phash))
-        if split in self._sides and phash and any(cell is not None for *_, cell in key):
-            self._sides[split][key].append(_Decision(name, index, self._words[goal], phash))
+        if phash and self._aimed[key] and split in self._sides:
+            if (words := self._words.get(goal)) is None:
+                words = self._words[goal] = frozenset(words_of(goal))
+            self._sides[split][key].append(_Decision(name, index, words, phash))
 
-    def seen(self) -> dict[tuple[str, int], str]:
+    def seen(self) -> dict[str, dict[int, str]]:
         """Return, by val step, one of train with the same action on a screen that looks alike, for a similar goal."""
-        near, found = self._similar_goals(), {}
+        goals = {side: {each.words for of in self._sides[side].values() for each in of} for side in ("train", "val")}
+        near, found = similar_goals(goals["val"], goals["train"]), defaultdict[str, dict[int, str]](dict)
         for key, decisions in self._sides["val"].items():
-            by_goal: dict[frozenset[str], list[_Decision]] = defaultdict(list)
+            by_goal: dict[Words, list[_Decision]] = defaultdict(list)
             for train in self._sides["train"].get(key, ()):
                 by_goal[train.words].append(train)
             for val in decisions:
@@ -65,26 +79,8 @@ class Alike:
                 alike = [each for each in candidates if distance(val.phash, each.phash) <= PHASH_BITS]
                 if alike:  # the first by name: sets have no order
                     train = min(alike, key=lambda each: (each.name, each.index))
-                    found[(val.name, val.index)] = f"step {train.index} of {train.name!r}"
-        return found
-
-    def _similar_goals(self) -> dict[frozenset[str], list[frozenset[str]]]:
-        """Return, by the words of each val goal, those of the train goals that are similar.
-
-        Such a goal has one of any few words of the other, more than it may lack: the rarest are looked up.
-        """
-        goals = {side: {each.words for of in self._sides[side].values() for each in of} for side in ("train", "val")}
-        holding: dict[str, set[frozenset[str]]] = defaultdict(set)
-        for words in goals["train"]:
-            for word in words:
-                holding[word].add(words)
-        near = {}
-        for words in goals["val"]:
-            rarest = sorted(words, key=lambda word: (len(holding.get(word, ())), word))
-            few = rarest[: int((1 - SIMILAR) * len(words) + 1e-9) + 1]
-            near[words] = [other for other in set().union(*(holding.get(word, ()) for word in few))
-                           if similar(words, other)]  # fmt: skip
-        return near
+                    found[val.name][val.index] = f"step {train.index} of {train.name!r}"
+        return dict(found)
 
     def near_duplicates(self, known: dict[str, str]) -> dict[str, str]:
         """Return, by trajectory not `known`, an earlier one with the same actions on screens that look alike."""
@@ -92,7 +88,7 @@ class Alike:
         groups: dict[object, list[str]] = defaultdict(list)
         for name, way in self._ways.items():
             if len(way) > 1 and name not in known:
-                groups[tuple(key for key, _ in way)].append(name)
+                groups[tuple([key for key, _ in way])].append(name)
         for names in groups.values():
             for number, name in enumerate(names[1:MOST], start=1):
                 first = next(
@@ -108,10 +104,43 @@ class Alike:
         return same >= SCREENS * len(self._ways[one])
 
 
-def similar(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell whether two goals have most of their words in common."""
-    both, all_words = len(one & other), len(one) + len(other)
-    return both >= SIMILAR * max(all_words - both, 1)
+def similar_goals(some: Iterable[Words], others: Iterable[Words]) -> dict[Words, list[Words]]:
+    """Return, by the words of some goals, those of the others that are similar.
+
+    Goals are compared if the first word that they have in common, the rarest first, leaves enough words behind it in
+    both (prefix and position filter of a similarity join: Xiao et al., Efficient similarity joins for near-duplicate
+    detection, 2011).
+    """
+    others = list(others)
+    times = Counter(word for words in others for word in words)
+    starting: dict[str, dict[tuple[int, int], list[Words]]] = defaultdict(lambda: defaultdict(list))
+    for other in others:
+        for word, left in _front(other, times):
+            starting[word][left, len(other)].append(other)
+    near = {}
+    for words in some:
+        candidates = {
+            other
+            for word, left in _front(words, times)
+            for (other_left, size), goals in starting.get(word, {}).items()
+            if _enough(min(left, other_left), len(words) + size)
+            for other in goals
+        }
+        near[words] = [other for other in candidates if _enough(len(words & other), len(words) + len(other))]
+    return near
+
+
+def _front(words: Words, times: Counter[str]) -> Iterator[tuple[str, int]]:
+    """Yield the words, the rarest first, with which what a similar goal shares may start, and how many are left."""
+    for left, word in zip(range(len(words), 0, -1), sorted(words, key=lambda word: (times[word], word)), strict=True):
+        if not _enough(left, left + len(words)):  # a goal of just those that are left would be the most similar
+            return
+        yield word, left
+
+
+def _enough(both: int, total: int) -> bool:
+    """Tell whether two goals of `total` words are similar that have `both` in common."""
+    return both >= SIMILAR * max(total - both, 1)
 
 
 def _key(action: Action) -> tuple[object, ...]:

@@ -80,7 +80,7 @@ def contradiction(decision: Decision, context: Context) -> Iterator[Finding]:
     sample = decision.sample
     if sample.origin != "clean":
         return
-    other = context.facts.contradictions.get((sample.trajectory_id, decision.target.step_index))
+    other = context.facts.contradictions.get(sample.trajectory_id, {}).get(decision.target.step_index)
     if other is not None:
         yield Finding(
             decision.path, f"found another action than {other} takes on this screen for this goal, expected one"

@@ -6,9 +6,6 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-Step = tuple[str, int]
-"""A trajectory's id and the index of a step."""
-
 
 class Tally(Struct, frozen=True):
     """Counts over the dataset."""
@@ -24,6 +21,8 @@ class Tally(Struct, frozen=True):
 class Facts(Struct, frozen=True):
     """About the whole dataset, or as much of it as one shard needs."""
 
+    members: dict[int, frozenset[str]] = {}
+    """By shard, the trajectories that it has samples of."""
     leaking: dict[str, str] = {}
     """By trajectory, what of it stands on both sides of the split: itself, its goal or its app."""
     repeated: frozenset[str] = frozenset()
@@ -36,35 +35,33 @@ class Facts(Struct, frozen=True):
     """By trajectory, an earlier one with the same screens and actions."""
     near_duplicates: dict[str, str] = {}
     """By trajectory, an earlier one with nearly the same."""
-    contradictions: dict[Step, str] = {}
-    """By step, another step on the same screen for the same goal that does something else."""
-    seen: dict[Step, str] = {}
-    """By step on the val side, a step of train with nearly the same screen, the same action and a similar goal."""
+    contradictions: dict[str, dict[int, str]] = {}
+    """By trajectory and step, another step on the same screen for the same goal that does something else."""
+    seen: dict[str, dict[int, str]] = {}
+    """By trajectory and step on the val side, a step of train with nearly the same screen, the same action and a
+    similar goal."""
     thoughts: dict[str, int] = {}
     """Thoughts that several recorded steps share, and how many."""
     sentences: dict[str, float] = {}
     """Sentences of thoughts that are over-represented, and their share of the decisions."""
     tally: Tally = Tally()
 
-    def of(self, trajectories: frozenset[str]) -> "Facts":
-        """Return what concerns the samples of these trajectories."""
+    def of(self, number: int) -> "Facts":
+        """Return what concerns the samples of a shard."""
+        members = self.members.get(number, frozenset())
+
+        def some(values: dict[str, T]) -> dict[str, T]:
+            return {name: values[name] for name in members if name in values}
+
         return Facts(
-            leaking=_some(self.leaking, trajectories),
+            leaking=some(self.leaking),
             repeated=self.repeated,
-            outcomes=_some(self.outcomes, trajectories),
-            devices=_some(self.devices, trajectories),
-            duplicates=_some(self.duplicates, trajectories),
-            near_duplicates=_some(self.near_duplicates, trajectories),
-            contradictions=_steps(self.contradictions, trajectories),
-            seen=_steps(self.seen, trajectories),
+            outcomes=some(self.outcomes),
+            devices=some(self.devices),
+            duplicates=some(self.duplicates),
+            near_duplicates=some(self.near_duplicates),
+            contradictions=some(self.contradictions),
+            seen=some(self.seen),
             thoughts=self.thoughts,
             sentences=self.sentences,
         )
-
-
-def _some(values: dict[str, T], wanted: frozenset[str]) -> dict[str, T]:
-    return {key: value for key, value in values.items() if key in wanted}
-
-
-def _steps(values: dict[Step, str], wanted: frozenset[str]) -> dict[Step, str]:
-    return {key: value for key, value in values.items() if key[0] in wanted}

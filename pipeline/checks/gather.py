@@ -2,12 +2,15 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from itertools import compress, groupby
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from pipeline.actions import Action, Click, LongPress, kind
+from pipeline.actions import Action, Click, LongPress, Point, kind
 from pipeline.describe import same_goal
 from pipeline.records import Outcome, StepText
 from pipeline.storage.dataset import Dataset
@@ -15,30 +18,32 @@ from pipeline.validation.leaks import across
 
 from .alike import Alike
 from .facts import Facts, Tally
-from .phrases import Phrases
+from .phrases import habits
 
 NEAR = 0.05
 """Clicks nearer than this, in fractions of the screen, are the same decision."""
 ENOUGH = 8
 """Decisions on one screen for one goal that are compared with each other."""
 
+_SAMPLES = ["sample_id", "trajectory_id", "split", "goal", "origin"]
+_STEPS = [
+    "trajectory_id", "step_index", "split", "goal", "app", "image.sha256", "image.shard", "image.row", "step",
+    "trajectory",
+]  # fmt: skip
+_Row = tuple[str, int, str, str, str | None, str | None, int | None, int | None, str | None, str]
 
-class _Row(NamedTuple):
-    """What is read of a recorded step."""
-
-    trajectory_id: str
-    step_index: int
-    split: str
-    goal: str
-    app: str | None
-    image: dict[str, Any] | None
-    step: str | None
-    trajectory: str
+_Choice = tuple[type[Action], Point | None]
+_Made = tuple[str, int, _Choice]
+"""A choice, and trajectory and step that made it."""
 
 
 class _Decision(Struct):
     actions: tuple[Action, ...]
     text: StepText = StepText()
+
+
+class _Turn(Struct):
+    thought: str | None = None
 
 
 class _Device(Struct):
@@ -53,119 +58,140 @@ class _Header(Struct):
 
 def gather(dataset: Dataset) -> Facts:
     """Return the facts of a dataset."""
-    leaking, repeated = across(dataset)
-    found = _Gatherer(dataset)
-    for number in dataset.manifest.shard_numbers():
-        for batch in dataset.batches("steps", number, list(_Row._fields)):
-            for row in zip(*(batch.column(name).to_pylist() for name in _Row._fields), strict=True):
-                found.add(_Row._make(row))
-    found.close()
+    samples, steps = _Samples(dataset), _Steps(dataset)
     return Facts(
-        leaking=leaking,
-        repeated=repeated,
-        outcomes=found.outcomes,
-        devices=found.devices,
-        duplicates=found.duplicates,
-        near_duplicates=found.alike.near_duplicates(found.duplicates),
-        contradictions=found.contradictions,
-        seen=found.alike.seen(),
-        thoughts={thought: times for thought, times in found.thoughts.items() if times > 1},
-        sentences=found.phrases.finish(dataset),
-        tally=Tally(dict(found.actions), dict(found.apps), _origins(dataset)),
+        members=samples.members,
+        leaking=across(dataset, samples.sides, samples.goals),
+        repeated=frozenset(name for name, times in samples.ids.items() if times > 1),
+        outcomes=steps.outcomes,
+        devices=steps.devices,
+        duplicates=steps.duplicates,
+        near_duplicates=steps.alike.near_duplicates(steps.duplicates),
+        contradictions=dict(steps.contradictions),
+        seen=steps.alike.seen(),
+        thoughts={thought: times for thought, times in steps.thoughts.items() if times > 1},
+        sentences=habits(steps.thoughts, samples.thoughts),
+        tally=Tally(dict(steps.actions), dict(steps.apps), dict(samples.origins)),
     )
 
 
-def _origins(dataset: Dataset) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for _, table in dataset.tables("samples", ["origin"]):
-        counts.update(map(str, table.column(0).to_pylist()))
-    return dict(counts)
+class _Samples:
+    """What the samples show."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.ids: Counter[str] = Counter()
+        self.members: dict[int, frozenset[str]] = {}
+        self.sides: set[tuple[str, str]] = set()
+        self.goals: dict[str, str] = {}
+        self.origins: Counter[str] = Counter()
+        self.thoughts: Counter[str] = Counter()
+        """Those of the corrections; the recorded steps have the others."""
+        self._turns = msgspec.json.Decoder(list[_Turn])
+        for number, table in dataset.tables("samples", _SAMPLES):
+            columns: list[list[Any]] = [table.column(name).to_pylist() for name in _SAMPLES]
+            ids, names, splits, goals, origins = columns
+            self.ids.update(ids)
+            self.members[number] = frozenset(map(str, names))
+            self.sides.update(zip(names, splits, strict=True))
+            self.goals.update(zip(names, goals, strict=True))
+            self.origins.update(map(str, origins))
+            made = [origin == "error_correction" for origin in origins]
+            if any(made):
+                self.thoughts.update(self._thoughts(dataset, number, made))
+
+    def _thoughts(self, dataset: Dataset, number: int, wanted: list[bool]) -> Iterator[str]:
+        """Yield the thoughts of the wanted samples of a shard."""
+        for row in compress(dataset.rows("samples", number, ["turns"]), wanted):
+            try:
+                thought = self._turns.decode(row["turns"] or "")[-1].thought
+            except (msgspec.DecodeError, IndexError):
+                continue  # the check of the schema says so
+            if thought:
+                yield thought
 
 
-class _Gatherer:
-    """Takes the recorded steps in order."""
+class _Steps:
+    """What the recorded steps show, trajectory by trajectory."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.outcomes: dict[str, str] = {}
         self.devices: dict[str, tuple[int, int]] = {}
         self.duplicates: dict[str, str] = {}
-        self.contradictions: dict[tuple[str, int], str] = {}
+        self.contradictions: dict[str, dict[int, str]] = defaultdict(dict)
         self.thoughts: Counter[str] = Counter()
         self.actions: Counter[str] = Counter()
         self.apps: Counter[str] = Counter()
-        self.phrases = Phrases()
         self.alike = Alike(dataset)
         self._step = msgspec.json.Decoder(_Decision)
         self._header = msgspec.json.Decoder(_Header)
         self._first: dict[bytes, str] = {}
-        self._seen: dict[bytes, list[tuple[str, int, Action]]] = defaultdict(list)
-        self._now: str | None = None
-        self._goal = ""
-        self._told: list[bytes] = []
-        """What the trajectory shows and does, step by step."""
+        self._seen: dict[str, dict[str, list[_Made]]] = defaultdict(dict)
+        """By goal and screenshot, what was done."""
+        for name, rows in groupby(_steps(dataset), itemgetter(0)):
+            self._add(name, list(rows))
 
-    def add(self, row: _Row) -> None:
-        name, image = row.trajectory_id, row.image
-        if name != self._now:
-            self._open(row)
-        if row.app:
-            self.apps[row.app] += 1
-        digest = image and image["sha256"]
-        self._told.append(f"{digest} ".encode())
-        if row.step is None:
-            return
+    def _add(self, name: str, rows: list[_Row]) -> None:
+        goal, header = same_goal(rows[0][3]), rows[0][-1]
+        self._open(name, header)
+        told: list[object] = [goal]
+        seen = self._seen[goal]
+        for _, index, split, _, app, digest, shard, row, step, _ in rows:
+            if app:
+                self.apps[app] += 1
+            told.append(digest)
+            if step is None:
+                continue
+            try:
+                decision = self._step.decode(step)
+            except msgspec.DecodeError:
+                continue  # the check of the recorded steps says so
+            actions, thought = decision.actions, decision.text.thought
+            told.append(actions)
+            if actions:
+                self.actions[kind(actions[0])] += 1
+            if thought:
+                self.thoughts[thought] += 1
+            self.alike.add(name, index, split, goal, shard, row, actions)
+            if digest and len(actions) == 1:
+                self._compare(seen.setdefault(digest, []), name, index, _choice(actions[0]))
+        first = self._first.setdefault(hashlib.sha256(msgspec.json.encode(told)).digest(), name)
+        if first != name:
+            self.duplicates[name] = first
+
+    def _open(self, name: str, trajectory: str) -> None:
         try:
-            decision = self._step.decode(row.step)
-        except msgspec.DecodeError:
-            return  # the check of the recorded steps says so
-        self._told.append(msgspec.json.encode(decision.actions))
-        if decision.actions:
-            self.actions[kind(decision.actions[0])] += 1
-        if decision.text.thought:
-            self.thoughts[decision.text.thought] += 1
-            self.phrases.add(decision.text.thought)
-        self.alike.add(name, row.step_index, row.split, self._goal, image, decision.actions)
-        if digest and len(decision.actions) == 1:
-            place = hashlib.sha256(f"{digest} {self._goal}".encode()).digest()  # all are kept: short ones
-            self._compare(place, name, row.step_index, decision.actions[0])
-
-    def close(self) -> None:
-        """Note the trajectory that ended."""
-        if self._now is not None:
-            whole = hashlib.sha256(b"".join([self._goal.encode(), *self._told])).digest()
-            first = self._first.setdefault(whole, self._now)
-            if first != self._now:
-                self.duplicates[self._now] = first
-        self._now = None
-
-    def _open(self, row: _Row) -> None:
-        self.close()
-        self._now, self._goal = row.trajectory_id, same_goal(row.goal)
-        self._told = []
-        try:
-            header = self._header.decode(row.trajectory)
+            header = self._header.decode(trajectory)
         except msgspec.DecodeError:
             header = _Header()  # the check of the recorded steps says so
-        self.outcomes[row.trajectory_id] = header.outcome.status
+        self.outcomes[name] = header.outcome.status
         device = header.device
         if device is not None and device.width and device.height:
-            self.devices[row.trajectory_id] = (device.width, device.height)
+            self.devices[name] = (device.width, device.height)
 
-    def _compare(self, place: bytes, name: str, index: int, action: Action) -> None:
-        for other, step, before in self._seen[place]:
-            if other != name and differ(before, action):
-                self.contradictions.setdefault((name, index), f"step {step} of {other!r}")
-                self.contradictions.setdefault((other, step), f"step {index} of {name!r}")
-        if len(self._seen[place]) < ENOUGH:
-            self._seen[place].append((name, index, action))
+    def _compare(self, known: list[_Made], name: str, index: int, choice: _Choice) -> None:
+        for other, step, before in known:
+            if other != name and _differ(before, choice):
+                self.contradictions[name].setdefault(index, f"step {step} of {other!r}")
+                self.contradictions[other].setdefault(step, f"step {index} of {name!r}")
+        if len(known) < ENOUGH:
+            known.append((name, index, choice))
 
 
-def differ(one: Action, other: Action) -> bool:
-    """Tell whether two actions are different decisions: other types, or taps far from each other."""
-    if type(one) is not type(other):
-        return True
-    if isinstance(one, Click | LongPress) and isinstance(other, Click | LongPress):
-        if one.point is None or other.point is None:
-            return False
-        return max(abs(one.point[0] - other.point[0]), abs(one.point[1] - other.point[1])) > NEAR
-    return False
+def _steps(dataset: Dataset) -> Iterator[_Row]:
+    """Yield the recorded steps in order."""
+    for _, table in dataset.tables("steps", _STEPS):
+        flat = table.flatten()
+        yield from zip(*(flat.column(name).to_pylist() for name in _STEPS), strict=True)
+
+
+def _choice(action: Action) -> _Choice:
+    """Return the action's type and, of a tap, its point: not the whole action, as those of all steps are kept."""
+    return type(action), action.point if isinstance(action, Click | LongPress) else None
+
+
+def _differ(one: _Choice, other: _Choice) -> bool:
+    """Tell whether two choices are different decisions: other types, or taps far from each other."""
+    (a_type, a), (b_type, b) = one, other
+    if a_type is not b_type or a is None or b is None:
+        return a_type is not b_type
+    return max(abs(a[0] - b[0]), abs(a[1] - b[1])) > NEAR

@@ -23,6 +23,6 @@ def leak(case: Case, context: Context) -> Iterator[Finding]:
 def seen_in_train(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a val decision that train has too: nearly the same screenshot, the same action, nearly the same goal."""
     if decision.sample.split == "val":
-        other = context.facts.seen.get((decision.sample.trajectory_id, decision.target.step_index))
+        other = context.facts.seen.get(decision.sample.trajectory_id, {}).get(decision.target.step_index)
         if other is not None:
             yield Finding(decision.path, f"found the screen and the action of {other} in train, expected others")

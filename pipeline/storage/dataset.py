@@ -27,6 +27,8 @@ DAMAGED_HINT = "run the stage that wrote it again, with --fresh"
 CACHED_ROW_GROUPS = 4
 """About 64 MB of screenshots at most."""
 OPEN_FILES = 64
+THREADS = False
+"""Whether columns are decoded in threads, which cost more than they gain where each core has a worker."""
 
 
 class Dataset:
@@ -112,7 +114,7 @@ class Dataset:
         with self._explained(shard.name):
             file = self._open(shard.name, coded)
             for group in range(file.num_row_groups):  # one by one: numbers of texts are those of a row group
-                yield from file.iter_batches(batch_size=256, row_groups=[group], columns=columns)
+                yield from file.iter_batches(256, row_groups=[group], columns=columns, use_threads=THREADS)
 
     def table(self, table: str, number: int) -> "pa.Table":
         """Return one shard of a table as it is; empty if the table has no such shard."""
@@ -140,7 +142,7 @@ class Dataset:
             shard = self.shard(table, number)
             if shard is not None:
                 with self._explained(shard.name):
-                    part = self._open(shard.name).read(columns=columns)
+                    part = self._open(shard.name).read(columns=columns, use_threads=THREADS)
                 yield number, part
 
     def pick(self, table: str, number: int, rows: Sequence[int], columns: list[str] | None = None) -> list[Row]:
