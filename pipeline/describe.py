@@ -72,7 +72,7 @@ def language(text: str) -> Lang:
     >>> language("打开 Wi-Fi")
     'zh'
     """
-    return "zh" if _CJK.search(text) else "en"
+    return "zh" if not text.isascii() and _CJK.search(text) else "en"
 
 
 def same_goal(goal: str) -> str:

@@ -1,6 +1,7 @@
 """Each check finds what it is for in a sample or a recording that is otherwise fine, and says nothing of a fine one."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.checks.ask import Questions
 from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
+from pipeline.checks.vocabulary import vocabulary
 from pipeline.describe import words_of
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
@@ -322,6 +324,13 @@ def agree(text: str) -> None:
         assert wording.may_say(text, wording._AXES) or wording._BRACKETS.search(text)
     assert reasoning._reasons(text) == bool(reasoning._REASON.search(text))
     assert wording._words(text) == len(words_of(text))
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_ascii(text: str) -> None:
+    """Made by a table of characters: what a regular expression finds."""
+    words = re.findall(r"\w+", text.lower())
+    assert vocabulary(text) == (len(words), frozenset(words))
 
 
 @pytest.mark.parametrize(("digits", "is_card"), [

@@ -25,8 +25,8 @@ def covered(decision: Decision, context: Context) -> Iterator[Finding]:
     box = decision.target.bbox
     if box is None:
         return
-    for tap in decision.taps:
-        taker = smallest(tap.takers, tap.point) if contains(box, tap.point) else None
+    for tap in decision.doubtful:
+        taker = smallest(tap.takers) if contains(box, tap.point) else None
         if taker is not None and not inside(taker.bbox, box) and not inside(box, taker.bbox):
             yield Finding(tap.path, f"found {_named(taker)} on top at the point, expected the target {_rounded(box)}")
 
@@ -37,7 +37,7 @@ def gone(decision: Decision, context: Context) -> Iterator[Finding]:
     Asked where the elements are the system's own: what a detector or a person drew may well leave one out.
     """
     box, elements = decision.target.bbox, decision.elements
-    if box is None or any(taker.bbox == box for tap in decision.taps for taker in tap.takers):
+    if box is None or not decision.doubtful or any(taker.bbox == box for tap in decision.taps for taker in tap.takers):
         return  # nearly always it is the box of what is tapped
     if is_cut(decision.sample.sample_id) or not any(each.source in _OWN for each in elements):
         return
@@ -65,7 +65,7 @@ def border(decision: Decision, context: Context) -> Iterator[Finding]:
 
 def ambiguous(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a point on two controls of which neither lies within the other."""
-    for tap in decision.taps:
+    for tap in decision.doubtful:
         for one, other in combinations(tap.takers, 2):
             if not inside(one.bbox, other.bbox) and not inside(other.bbox, one.bbox):
                 yield Finding(tap.path, f"found both {_named(one)} and {_named(other)} there, expected one target")
@@ -75,7 +75,7 @@ def ambiguous(decision: Decision, context: Context) -> Iterator[Finding]:
 def swapped(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a point that is beside every control, while with x and y exchanged it is on one, or on its target."""
     box = decision.target.bbox
-    for tap in decision.taps:
+    for tap in decision.doubtful:
         x, y = tap.point
         if box is not None:
             wrong = not contains(box, (x, y)) and contains(box, (y, x))

@@ -1,9 +1,10 @@
 """Ask the chosen checks what is wrong with a sample: each about what it is about, and nothing twice."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from pipeline.records import Sample, Turn
+from pipeline.augmentation.crop import is_cut
+from pipeline.records import ImageRef, Sample, Turn
 
 from . import CHECKS
 from .case import Case, Shot
@@ -34,7 +35,7 @@ class Questions:
         self._of_screenshot = [(n, check.of_screenshot) for n, check in chosen.items() if check.of_screenshot]
         self._of_text = [(n, check.of_text) for n, check in chosen.items() if check.of_text]
         self._outlines: dict[Outline, list[Found]] = {}
-        self._shots: dict[Shot, tuple[Found, ...]] = {}
+        self._shots: dict[Hashable, tuple[ImageRef | None, list[Found]]] = {}  # with that whose identity is in the key
         self._texts: dict[str, tuple[tuple[str, str], ...]] = {}
         self._turns: dict[Spoken, tuple[Found, ...]] = {}
 
@@ -80,14 +81,20 @@ class Questions:
 
     def _screenshots(self, case: Case) -> Iterator[Found]:
         """Yield what is wrong with the screenshots that a sample shows."""
-        for turn, image, shot in case.shots() if self._of_screenshot else ():
-            known = self._shots.get(shot)
+        sample = case.sample
+        name, own, whole = sample.trajectory_id, len(sample.turns) - case.outline.own, not is_cut(sample.sample_id)
+        for number, image in case.outline.shown.items() if self._of_screenshot else ():
+            ref = sample.images[image] if image < len(sample.images) else None
+            key = (name, case.told[number], id(ref), number < own, whole)
+            known = self._shots.get(key)
             if known is None:
-                known = self._shots[shot] = tuple(
-                    [(name, finding) for name, ask in self._of_screenshot for finding in ask(shot, self._context)]
-                )
-            for name, finding in known:
-                yield name, Finding(finding.path.format(turn=turn, image=image), finding.message)
+                turn = sample.turns[number]
+                step = case.step(turn.step_index)
+                shot = Shot(name, case.steps, step, turn.step_index, turn.size, ref, number < own, whole)
+                found = [(check, finding) for check, ask in self._of_screenshot for finding in ask(shot, self._context)]
+                known = self._shots[key] = (ref, found)
+            for check, finding in known[1]:
+                yield check, Finding(finding.path.format(turn=number, image=image), finding.message)
 
     def _words(self, case: Case) -> Iterator[Found]:
         """Yield what is wrong with the texts of a sample."""

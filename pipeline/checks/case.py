@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from pipeline.actions import Click, LongPress, Point, Wait
-from pipeline.augmentation.crop import elements_in_view, is_cut
+from pipeline.augmentation.crop import elements_in_view
 from pipeline.records import Element, ImageRef, Sample, Target, Turn
 from pipeline.screens.screen import takers
 from pipeline.storage.tables import StepRow
@@ -14,6 +14,9 @@ from pipeline.storage.tables import StepRow
 from .outline import Outline, Outlines
 from .recordings import Recordings
 from .speech import Read, Speech, Spoken
+
+TAPS = (Click, LongPress)
+"""Actions whose point is that of a control."""
 
 
 class Tap(Struct, frozen=True, gc=False):
@@ -29,7 +32,7 @@ class Tap(Struct, frozen=True, gc=False):
 class Decision:
     """One trained turn of a sample and its target; a window has several."""
 
-    __slots__ = ("_elements", "_taps", "number", "path", "sample", "step", "target", "turn")
+    __slots__ = ("_doubtful", "_elements", "_taps", "number", "path", "sample", "step", "target", "turn")
 
     def __init__(self, sample: Sample, number: int, target: Target, path: str, steps: Sequence[StepRow]) -> None:
         self.sample = sample
@@ -43,6 +46,7 @@ class Decision:
         """As it was recorded; None where that is not known."""
         self._elements: Sequence[Element] | None = None
         self._taps: list[Tap] | None = None
+        self._doubtful: list[Tap] | None = None
 
     @property
     def elements(self) -> Sequence[Element]:
@@ -60,9 +64,17 @@ class Decision:
             self._taps = [
                 Tap(f"{self.path}.actions[{number}].point", action.point, takers(self.elements, action.point))
                 for number, action in enumerate(self.target.actions)
-                if isinstance(action, Click | LongPress) and action.point is not None
+                if isinstance(action, TAPS) and action.point is not None
             ]
         return self._taps
+
+    @property
+    def doubtful(self) -> list[Tap]:
+        """Those of the taps, few, whose point no control takes, several do, or one that is not the target."""
+        if self._doubtful is None:
+            box = self.target.bbox
+            self._doubtful = [tap for tap in self.taps if [taker.bbox for taker in tap.takers] != [box]]
+        return self._doubtful
 
     @property
     def thought(self) -> str:
@@ -85,10 +97,14 @@ class Decision:
         return f"$.turns[{self.number}].thought"
 
 
-class Shot(Struct, frozen=True):
+class Shot(Struct, frozen=True, gc=False):
     """A turn's screenshot, the same in every sample that shows it."""
 
     trajectory_id: str
+    steps: Sequence[StepRow]
+    """The recorded steps behind it."""
+    step: StepRow | None
+    """Its own; None if the dataset has no such step."""
     step_index: int
     size: tuple[int, int] | None
     """What the turn says of it."""
@@ -155,17 +171,6 @@ class Case:
     def step(self, index: int) -> StepRow | None:
         """Return a recorded step, None if the dataset has no such step."""
         return self.steps[index] if index < len(self.steps) else None
-
-    def shots(self) -> list[tuple[int, int, Shot]]:
-        """Return the screenshots shown: the numbers of turn and screenshot, and which it is."""
-        sample = self.sample
-        name, images, whole = sample.trajectory_id, sample.images, not is_cut(sample.sample_id)
-        recorded, there = len(sample.turns) - self.outline.own, len(sample.images)
-        return [
-            (number, image, Shot(name, turn.step_index, turn.size, images[image] if image < there else None,
-                                 number < recorded, whole))
-            for number, turn in enumerate(sample.turns) if (image := turn.image) is not None
-        ]  # fmt: skip
 
 
 def _decisions(sample: Sample, taught: Sequence[int], steps: Sequence[StepRow]) -> tuple[Decision, ...]:

@@ -1,5 +1,6 @@
 """What a check is: how much it matters, and a function from what it is about to its findings."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from .facts import Facts, Tally
 from .outline import Outline, Outlines
 from .pictures import Pictures
 from .recordings import Recordings
-from .speech import Speech
+from .speech import Speech, Spoken
 from .thresholds import Thresholds
 
 Severity = Literal["error", "warning", "info"]
@@ -63,6 +64,8 @@ class Context:
     limit: Limit | None = None
     seen: dict[int, ImageRef] = field(default_factory=dict)
     """References to screenshots that are what the schema says, by identity."""
+    true: defaultdict[str, set[Spoken]] = field(default_factory=lambda: defaultdict(set))
+    """By trajectory, the turns that are known to do what was recorded."""
     _first: dict[str, str] = field(default_factory=dict)
 
     @property

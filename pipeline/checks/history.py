@@ -78,18 +78,19 @@ def error_turns(outline: Outline, context: Context) -> Iterator[Finding]:
 
 def recorded(case: Case, context: Context) -> Iterator[Finding]:
     """Yield earlier turns that do something else than the recording did at their step."""
-    turns, steps = case.sample.turns, case.steps
-    for number, (turn, told) in enumerate(zip(turns[: len(turns) - max(case.outline.own, 1)], case.told, strict=False)):
+    turns, steps, true = case.sample.turns, case.steps, context.true[case.sample.trajectory_id]
+    for number, told in enumerate(case.told[: len(turns) - max(case.outline.own, 1)]):
+        if told in true:
+            continue
+        turn = turns[number]
         if turn.loss_weight != 0 or turn.step_index >= len(steps):
             continue
         facts = steps[turn.step_index].facts
-        if facts is not None and told.done is facts:
-            continue
         if facts is None or not (turn.actions == facts.actions or _same(turn.actions, facts.actions)):
             said = f"found another action than the recorded one of step {turn.step_index}, expected what was done"
             yield Finding(f"$.turns[{number}].actions", said)
         else:
-            told.done = facts
+            true.add(told)
 
 
 def _same(told: tuple[Action, ...], done: tuple[Action, ...]) -> bool:

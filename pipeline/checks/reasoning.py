@@ -27,7 +27,7 @@ from pipeline.actions import (
 )
 from pipeline.screens.screen import hit, interactive, label
 
-from .case import Decision
+from .case import TAPS, Decision
 from .check import Context, Finding
 from .vocabulary import may_say, says
 
@@ -121,7 +121,7 @@ def action(decision: Decision, context: Context) -> Iterator[Finding]:
 def target(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that names another control of the screen than the one that is tapped, and not that one."""
     names = _quoted(decision.thought)
-    if not names or not isinstance(decision.turn.actions[0], Click | LongPress):
+    if not names or not isinstance(decision.turn.actions[0], TAPS):
         return
     named = _label(decision)
     if named is None or _squeezed(named) in _squeezed(decision.thought) or any(_akin(name, named) for name in names):
@@ -189,12 +189,10 @@ def _families(actions: tuple[Action, ...]) -> set[str]:
     return found
 
 
-@lru_cache(maxsize=4096)
 def _reasons(thought: str) -> bool:
     return says(thought, _PLAIN_REASONS) or _REASON.search(thought) is not None
 
 
-@lru_cache(maxsize=4096)
 def _announced(thought: str) -> tuple[str, ...]:
     """Return the families of what the thought says is done next, in order; names in quotes say nothing."""
     if not may_say(thought, _INTENT_WORDS):

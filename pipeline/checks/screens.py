@@ -29,12 +29,11 @@ COPY_KEYS = frozenset({"c", "insert", "a", "s"})
 
 def of_step(shot: Shot, context: Context) -> Iterator[Finding]:
     """Yield a turn that shows another screenshot than its step's: moved by one, or of another recording."""
-    steps, ref = context.recordings.steps(shot.trajectory_id), shot.ref
-    if ref is None or not (shot.whole and shot.recorded) or shot.step_index >= len(steps):
+    step, ref = shot.step, shot.ref
+    if step is None or ref is None or not (shot.whole and shot.recorded):
         return
-    image = steps[shot.step_index].image
-    if image is not None and image.sha256 != ref.sha256:
-        shown = [step.step_index for step in steps if step.image is not None and step.image.sha256 == ref.sha256]
+    if step.image is not None and step.image.sha256 != ref.sha256:
+        shown = [step.step_index for step in shot.steps if step.image is not None and step.image.sha256 == ref.sha256]
         whose = f"that of step {shown[0]}" if shown else "one that no step of the recording has"
         yield Finding(f"{TURN}.image", f"found {whose} beside the action of step {shot.step_index}, expected its own")
 
@@ -60,7 +59,7 @@ def quiet(action: object) -> bool:
 
 def aspect(shot: Shot, context: Context) -> Iterator[Finding]:
     """Yield a screenshot of another shape than the device's, upright or on its side, or stretched when stored."""
-    step, ref = context.recordings.step(shot.trajectory_id, shot.step_index), shot.ref
+    step, ref = shot.step, shot.ref
     if step is None or ref is None or not (shot.whole and shot.recorded):
         return
     device, factor = context.facts.devices.get(shot.trajectory_id), context.manifest.contract.factor
@@ -75,8 +74,8 @@ def aspect(shot: Shot, context: Context) -> Iterator[Finding]:
 
 def _off(size: tuple[int, int], device: tuple[int, int]) -> float:
     """Return how far the shape is from the device's, relatively, upright or on its side."""
-    width, height = device
-    return min(abs(size[0] * b / (size[1] * a) - 1) for a, b in ((width, height), (height, width)))
+    upright, on_side = size[0] * device[1] / (size[1] * device[0]), size[0] * device[0] / (size[1] * device[1])
+    return min(abs(upright - 1), abs(on_side - 1))
 
 
 def sizes(shot: Shot, context: Context) -> Iterator[Finding]:
@@ -84,8 +83,7 @@ def sizes(shot: Shot, context: Context) -> Iterator[Finding]:
     ref = shot.ref
     if ref is None or not (shot.whole and shot.recorded):
         return
-    steps = context.recordings.steps(shot.trajectory_id)
-    first = next((step.image for step in steps if step.image is not None), None)
+    first = next((step.image for step in shot.steps if step.image is not None), None)
     if first is not None and {ref.width, ref.height} != {first.width, first.height}:
         said = f"found {ref.width}x{ref.height} where the recording starts with {first.width}x{first.height}"
         yield Finding(IMAGE, f"{said}, expected one size of screen")
@@ -93,6 +91,6 @@ def sizes(shot: Shot, context: Context) -> Iterator[Finding]:
 
 def marked(shot: Shot, context: Context) -> Iterator[Finding]:
     """Yield a screenshot into whose pixels the recorder painted marks, as the recording says of it."""
-    step = context.recordings.step(shot.trajectory_id, shot.step_index)
+    step = shot.step
     if step is not None and step.observation.image.marked:
         yield Finding(IMAGE, f"found marks painted into the screenshot of step {shot.step_index}, expected none")

@@ -1,11 +1,10 @@
 """Personal data and keys in what was typed or said: addresses, phone, card and account numbers, credentials."""
 
 import re
-import string
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from .credentials import HINTS, credentials
+from .credentials import credentials, hinted
 
 _EMAIL = re.compile(
     r"(?<![\w.+-])(?!git@)[\w.+-]{1,64}@(?!example\.|test\.)(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)+"
@@ -41,11 +40,15 @@ _IBAN_DIGITS = re.compile(r"[A-Z]{2}\d\d(?: ?\w){11}", re.ASCII)
 
 
 @lru_cache(maxsize=64)
+def _digits(text: str) -> int:
+    """Return how many digits a text has, which are ASCII in all kinds of numbers here."""
+    plain = text.encode(errors="replace")
+    return len(plain) - len(plain.translate(None, b"0123456789"))
+
+
 def _numeric(text: str) -> bool:
-    """Tell whether so many digits are near to each other; asked for several kinds of numbers."""
-    if text.isascii() and sum(map(text.count, string.digits)) < FEWEST:
-        return False
-    return _DIGITS.search(text) is not None
+    """Tell whether enough digits for a number are near to each other."""
+    return _digits(text) >= FEWEST and _DIGITS.search(text) is not None
 
 
 def email(text: str) -> Iterator[str]:
@@ -68,14 +71,13 @@ def card(text: str) -> Iterator[str]:
 
 def iban(text: str) -> Iterator[str]:
     """Yield the first number of a bank account."""
-    if _IBAN_DIGITS.search(text) and (found := next(_accounts(text), None)) is not None:
+    if _digits(text) and _IBAN_DIGITS.search(text) and (found := next(_accounts(text), None)) is not None:
         yield f"found what looks like a bank account number ({_hidden(found[0])}), expected none"
 
 
 def credential(text: str) -> Iterator[str]:
     """Yield the first key, token or password."""
-    lower = text.casefold()
-    if any(map(lower.__contains__, HINTS)) and (found := next(credentials(text), None)) is not None:
+    if hinted(text) and (found := next(credentials(text), None)) is not None:
         start, _, end = found
         yield f"found what looks like a key, token or password ({_hidden(text[start:end])}), expected none"
 

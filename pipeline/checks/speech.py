@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from pipeline.layouts import GrammarError, Layout, Reply
 from pipeline.records import Part, Turn
-from pipeline.storage.tables import StepFacts
 
 
 class Read(Struct, frozen=True):
@@ -22,7 +21,7 @@ class Read(Struct, frozen=True):
 class Spoken:
     """One turn, whatever of its screenshot is shown and whether it is trained."""
 
-    __slots__ = ("_layout", "_parts", "_read", "done", "refused", "turn")
+    __slots__ = ("_layout", "_parts", "_read", "refused", "turn")
 
     def __init__(self, layout: Layout, turn: Turn) -> None:
         self._layout = layout
@@ -34,8 +33,6 @@ class Spoken:
         if self.refused is None:
             self.parts(True)  # now, as the layout has its arguments at hand
         self._read: Read | None = None
-        self.done: StepFacts | None = None
-        """What was recorded of the step, once it is known to be what the turn says."""
 
     def parts(self, thought: bool) -> tuple[Part, ...]:
         """Return the response as the layout writes it."""

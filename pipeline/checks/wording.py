@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from pipeline.describe import language, words_of
 
@@ -92,12 +91,10 @@ def habit(decision: Decision, context: Context) -> Iterator[Finding]:
             break
 
 
-@lru_cache(maxsize=4096)
 def _words(thought: str) -> int:
     return vocabulary(thought)[0] if thought.isascii() else len(words_of(thought))
 
 
-@lru_cache(maxsize=4096)
 def _spoken(thought: str) -> tuple[int, str]:
     """Return how many words a thought has outside of quotes, and in which language they are."""
     if thought.isascii() and '"' not in thought:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pipeline.actions import Action, Box, Point, Scroll, target_point
 from pipeline.records import Element
 
-from .geometry import contains, smallest_containing
+from .geometry import area, contains, smallest_containing
 
 
 def interactive(element: Element) -> bool:
@@ -34,13 +34,12 @@ def takers(elements: Sequence[Element], point: Point) -> list[Element]:
 
 def hit(elements: Sequence[Element], point: Point) -> Element | None:
     """Return the interactive element that takes a tap at the point: the smallest one there that nothing covers."""
-    return smallest(takers(elements, point), point)
+    return smallest(takers(elements, point))
 
 
-def smallest(there: Sequence[Element], point: Point) -> Element | None:
-    """Return the smallest of the elements that contain the point, None if none does."""
-    index = smallest_containing(((n, e.bbox) for n, e in enumerate(there)), point)
-    return None if index is None else there[index]
+def smallest(there: Sequence[Element]) -> Element | None:
+    """Return the smallest of the elements, the last one among equals, None of none."""
+    return min(reversed(there), key=lambda element: area(element.bbox), default=None)
 
 
 def target_element(elements: Sequence[Element], action: Action) -> Element | None:
