@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 from .actions import (
     Action,
@@ -24,7 +25,9 @@ from .actions import (
 )
 from .records import Lang
 
-_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_WORD = re.compile(r"\w+")
+_CJK = r"[\u3400-\u9fff\uf900-\ufaff]"
+_CJK_WORD = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"
 
 _DIRECTIONS = {
     "en": {"up": "up", "down": "down", "left": "left", "right": "right"},
@@ -60,10 +63,13 @@ def words_of(text: str) -> list[str]:
     >>> words_of("打开 Wi-Fi")
     ['打', '开', 'Wi', 'Fi']
     """
-    return _WORD.findall(text)
+    return (_WORD if text.isascii() else _compiled(_CJK_WORD)).findall(text)
 
 
-_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return the pattern, compiled where a text is first seen that may match: sets this large take milliseconds."""
+    return re.compile(pattern)
 
 
 def language(text: str) -> Lang:
@@ -72,7 +78,7 @@ def language(text: str) -> Lang:
     >>> language("打开 Wi-Fi")
     'zh'
     """
-    return "zh" if not text.isascii() and _CJK.search(text) else "en"
+    return "zh" if not text.isascii() and _compiled(_CJK).search(text) else "en"
 
 
 def same_goal(goal: str) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Protocol, TypeVar
 
-import click
-
 from .exceptions import ConfigError, StageError
 from .executors import EXECUTORS
 from .executors.worker import TASK_SECONDS
@@ -17,10 +15,7 @@ from .storage.dataset import Dataset
 from .storage.manifest import Contract, Flow, Manifest, Slicing, Stage
 from .storage.place import Place
 from .storage.run_folder import RunFolder
-from .storage.shards import ShardResult
-
-EXAMPLES = 5
-"""How many examples of one thing a manifest lists."""
+from .storage.shards import EXAMPLES, ShardResult
 
 
 class ShardTask(Protocol):
@@ -128,6 +123,8 @@ def rehearse(
 def _results(
     name: str, work: Callable[[Task], Answer], tasks: Sequence[Task], running: Running
 ) -> Generator[Answer, None, None]:
+    import click
+
     failed: BaseException | None = None
     cluster = {"address": running.ray_address} if running.ray_address else {}
     executor = EXECUTORS[running.executor](running.workers, task_seconds=running.task_seconds, **cluster)

@@ -112,6 +112,6 @@ def nap(job: Job) -> int:
 
 def supervise(folder: str) -> None:
     """Run two workers that never end, in a process to be killed."""
-    from pipeline.executors import LocalExecutor
+    from pipeline.executors.local import LocalExecutor
 
     list(LocalExecutor(2).run(hang, [Job(f"j{number}", Path(folder), 1) for number in range(2)]))

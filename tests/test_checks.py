@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline import layouts
-from pipeline.checks import CHECKS, Check, Context, gather, reasoning, wording
+from pipeline.checks import CHECKS, Check, Context, reasoning, wording
 from pipeline.checks.alike import similar_goals
 from pipeline.checks.ask import Questions
+from pipeline.checks.gather import gather
 from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number

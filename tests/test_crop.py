@@ -33,7 +33,8 @@ from pipeline.actions import (
 )
 from pipeline.augment_errors import AugmentConfig
 from pipeline.augmentation import crop as cropping
-from pipeline.augmentation.crop import Cut, is_cut, plan_cut
+from pipeline.augmentation.crop import plan_cut
+from pipeline.augmentation.cut import Cut, is_cut
 from pipeline.augmentation.safe_zone import Unmovable
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample

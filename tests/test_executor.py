@@ -20,7 +20,9 @@ from watched import alive, children, pids, until
 
 from pipeline.cli import main
 from pipeline.exceptions import ConfigError, MissingExtraError, StageError
-from pipeline.executors import EXECUTORS, Executor, LocalExecutor, RayExecutor
+from pipeline.executors import EXECUTORS, Executor
+from pipeline.executors.local import LocalExecutor
+from pipeline.executors.ray import RayExecutor
 from pipeline.stage import Running
 
 Make = Callable[..., Executor]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline import layouts
-from pipeline.checks import CHECKS, Context, gather
+from pipeline.checks import CHECKS, Context
 from pipeline.checks.ask import Questions
+from pipeline.checks.gather import gather
 from pipeline.checks.outline import NOTES, Outlines
 from pipeline.checks.pictures import Pictures
 from pipeline.records import Inbound, Part, Sample

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.checks import gather
+from pipeline.checks.gather import gather
 from pipeline.describe import same_goal
 from pipeline.exceptions import ConfigError
 from pipeline.slice import SliceConfig

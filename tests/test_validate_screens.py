@@ -13,9 +13,8 @@ import pytest
 from msgspec.structs import replace
 from spoiling import clean, refused
 
-from pipeline.checks import pictures
 from pipeline.records import ImageRef, Sample
-from pipeline.screens.images import decode
+from pipeline.screens import images
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.tables import SCHEMAS
 
@@ -94,7 +93,8 @@ def test_no_screenshot_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.Monk
     shards = tuple(changed if shard == entry else shard for shard in dataset.manifest.shards)
     (tmp_path / "d" / "manifest.json").write_bytes(replace(dataset.manifest, shards=shards).to_json())
     seen: list[bytes] = []
-    monkeypatch.setattr(pictures, "decode", lambda data: seen.append(data) or decode(data))
+    decode = images.decode
+    monkeypatch.setattr(images, "decode", lambda data: seen.append(data) or decode(data))
     report = build.validated(tmp_path / "d")
     assert {row["code"] for row in report.refused} == {"step_screen"}
     assert len(seen) == len(set(seen)) == sum(len(list(dataset.rows("images", number))) for number in (0, 1))

@@ -6,16 +6,14 @@ and is never resized, flipped or padded. Words that place things ("at the top") 
 """
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from pipeline import seeds
-from pipeline.actions import Action, Box, Click, Drag, LongPress, Point, Swipe, mapped, points
+from pipeline.actions import Action, Box, Click, Drag, LongPress, Swipe, mapped, points
 from pipeline.engines.pillow import encode
 from pipeline.layouts import Layout
 from pipeline.records import Element, ImageRef, Sample
@@ -26,10 +24,9 @@ from pipeline.slicing.compose import Setting, TooLong, with_turns
 from pipeline.storage.manifest import Contract
 from pipeline.storage.tables import Row, to_json
 
+from .cut import SUFFIX, Cut
 from .safe_zone import Unmovable
 
-SUFFIX = "+crop"
-"""What the id of a cut sample ends in."""
 SHORTEST_SIDE = 0.5
 """Share of a side that stays at least."""
 MARGIN_PX = 4
@@ -45,39 +42,6 @@ _PLACES = re.compile(
     r"|上方|上面|上角|上边|下方|下面|下角|下边|左|右|顶部|底部|中间|中央|旁边|边缘|角落|第[一二三四五六七八九十\d]|最后|最上|最下",
     re.IGNORECASE,
 )
-
-
-class Cut(Struct, frozen=True):
-    """A part of a stored screenshot, in its pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-    whole: tuple[int, int]
-
-    def point(self, point: Point) -> Point:
-        """Return the point, in fractions of the screenshot, as fractions of the part."""
-        x, y = point[0] * self.whole[0] - self.left, point[1] * self.whole[1] - self.top
-        return (min(max(x / self.width, 0.0), 1.0), min(max(y / self.height, 0.0), 1.0))
-
-    def box(self, box: Box) -> Box:
-        """Return the box likewise."""
-        return (*self.point(box[:2]), *self.point(box[2:]))
-
-
-def is_cut(sample_id: str) -> bool:
-    """Tell whether the sample shows a part of a screenshot only."""
-    return sample_id.endswith(SUFFIX)
-
-
-def elements_in_view(sample: Sample, elements: Sequence[Element], whole: ImageRef | None) -> Sequence[Element]:
-    """Return the recorded elements where a sample shows them: as they are, or moved along with the part `whole` has."""
-    if whole is None or not is_cut(sample.sample_id):
-        return elements
-    left, top, width, height = json.loads(sample.provenance["crop"])
-    cut = Cut(left, top, width, height, (whole.width, whole.height))
-    return tuple(replace(element, bbox=cut.box(element.bbox)) for element in elements)
 
 
 def plan_cut(sample: Sample, elements: Sequence[Element], contract: Contract, seed: int) -> Cut | Unmovable | None:

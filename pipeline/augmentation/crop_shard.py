@@ -15,7 +15,8 @@ from pipeline.storage.dataset import Dataset
 from pipeline.storage.shards import ShardWriter
 from pipeline.storage.tables import sample_from_row
 
-from .crop import SUFFIX, Cut, cut_picture, cut_sample, is_cut, plan_cut
+from .crop import cut_picture, cut_sample, plan_cut
+from .cut import SUFFIX, Cut, is_cut
 from .safe_zone import Unmovable
 
 Cutting = tuple[Sample, Cut]

@@ -32,8 +32,8 @@ from pipeline.storage.tables import (
 )
 from pipeline.writer import Draft, Writer, WriterSettings
 
-from .crop import is_cut
 from .crop_shard import planned_cuts, write_cuts
+from .cut import is_cut
 from .jitter import Jitter, as_recorded, moved, off_target
 from .survey import SET_ASIDE, Counts, Surroundings, decision_of, episodes, sized
 

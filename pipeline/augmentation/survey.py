@@ -13,7 +13,7 @@ from pipeline.slicing.compose import Setting, Shown, said, too_long, with_size
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.manifest import Contract
 
-from .crop import is_cut
+from .cut import is_cut
 from .dose import Candidate
 from .graph import Surrounding
 

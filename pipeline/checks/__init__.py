@@ -22,7 +22,6 @@ from pipeline.checks import (
 )
 from pipeline.checks.check import SEVERITIES, Check, Context, Finding, Limit, Severity
 from pipeline.checks.facts import Facts
-from pipeline.checks.gather import gather
 from pipeline.checks.thresholds import Thresholds
 
 CHECKS: dict[str, Check] = {
@@ -129,4 +128,4 @@ CHECKS: dict[str, Check] = {
     "correction_share": Check("warning", "corrections are not too many", of_dataset=balance.corrections),
 }  # fmt: skip
 
-__all__ = ["CHECKS", "SEVERITIES", "Check", "Context", "Facts", "Finding", "Limit", "Severity", "Thresholds", "gather"]
+__all__ = ["CHECKS", "SEVERITIES", "Check", "Context", "Facts", "Finding", "Limit", "Severity", "Thresholds"]

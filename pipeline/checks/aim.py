@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from pipeline.actions import Box
-from pipeline.augmentation.crop import is_cut
+from pipeline.augmentation.cut import is_cut
 from pipeline.records import Element
 from pipeline.screens.geometry import contains, inside, overlap
 from pipeline.screens.screen import smallest, takers

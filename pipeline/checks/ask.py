@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from pipeline.augmentation.crop import is_cut
+from pipeline.augmentation.cut import is_cut
 from pipeline.records import ImageRef, Sample, Turn
 
 from . import CHECKS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from pipeline.actions import Click, LongPress, Point, Wait
-from pipeline.augmentation.crop import elements_in_view
+from pipeline.augmentation.cut import elements_in_view
 from pipeline.records import Element, ImageRef, Sample, Target, Turn
 from pipeline.screens.screen import takers
 from pipeline.storage.tables import StepRow

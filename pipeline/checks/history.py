@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from pipeline.actions import Action, Scroll
-from pipeline.errors import KINDS
 from pipeline.layouts import visible_turns
 from pipeline.slicing.compose import SCREENSHOTS, STEPS
 
@@ -55,8 +54,7 @@ def screens(outline: Outline, context: Context) -> Iterator[Finding]:
 
 def error_seen(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield a correction whose error is out of sight, before it or after it."""
-    kind = KINDS.get(outline.error_kind or "")
-    if outline.origin == "error_correction" and (kind is None or kind.depth):
+    if outline.origin == "error_correction" and (outline.kind is None or outline.kind.depth):
         last = len(outline.turns) - 1
         wrong = [position for position, turn in enumerate(outline.turns) if turn.role == "error"]
         if not wrong or not {wrong[-1], min(wrong[-1] + 1, last), last} <= outline.shown.keys():
@@ -65,7 +63,7 @@ def error_seen(outline: Outline, context: Context) -> Iterator[Finding]:
 
 def error_turns(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield turns of an error and its correction that are not what the kind of error makes."""
-    kind, own = KINDS.get(outline.error_kind or ""), outline.own
+    kind, own = outline.kind, outline.own
     if kind is None:
         return
     *before, last = outline.turns[-own:] if own else outline.turns[-1:]

@@ -7,16 +7,19 @@ each once.
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from pipeline.errors import KINDS
 from pipeline.layouts import spoken
 from pipeline.records import Message, Sample, Turn
 from pipeline.slicing.compose import SCREENSHOTS, STEPS
 from pipeline.slicing.policy import History
 
 from .wordings import Wordings
+
+if TYPE_CHECKING:
+    from pipeline.errors import ErrorKind
 
 NOTES = ("turns", "window", "subtask", STEPS, SCREENSHOTS)
 """Entries of the provenance that say which turns and screenshots there are."""
@@ -81,10 +84,18 @@ class Outline:
         return {number: turn.image for number, turn in enumerate(self.turns) if turn.image is not None}
 
     @cached_property
+    def kind(self) -> "ErrorKind | None":
+        """The kind of the injected error, None where there is none, or none that is known."""
+        if self.error_kind is None:
+            return None
+        from pipeline.errors import KINDS  # their modules are many, and most samples have none
+
+        return KINDS.get(self.error_kind)
+
+    @cached_property
     def own(self) -> int:
         """How many of the last turns belong to an injected error and its correction; 0 where none is injected."""
-        kind = KINDS.get(self.error_kind or "")
-        if kind is None or kind.replaces:
+        if self.kind is None or self.kind.replaces:
             return 0
         told = self.notes.get("turns", "2")
         return min(max(int(told), 1), len(self.turns)) if told.isdecimal() else 2

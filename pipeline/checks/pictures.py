@@ -1,13 +1,11 @@
 """Stored screenshots as they decode: each one is decoded once, whatever refers to it."""
 
 import hashlib
-from collections.abc import Iterable
 
 from msgspec import Struct
 
 from pipeline.exceptions import InputError
 from pipeline.records import ImageRef
-from pipeline.screens.images import ImageProblem, decode, header
 from pipeline.storage.dataset import Dataset
 
 Spot = tuple[int, int]
@@ -31,10 +29,14 @@ class Picture(Struct, frozen=True):
     """What is said of a file that is of another format than recorded."""
 
 
+Seen = tuple[tuple[Spot, Picture], ...]
+"""What was found, by place, as the structs of a task carry it."""
+
+
 class Pictures:
     """Looks at screenshots once each; some may have been looked at before."""
 
-    def __init__(self, dataset: Dataset, known: Iterable[tuple[Spot, Picture]] = ()) -> None:
+    def __init__(self, dataset: Dataset, known: Seen = ()) -> None:
         self._dataset = dataset
         self._known = dict(known)
         self._formats: dict[int, list[str]] = {}
@@ -72,6 +74,8 @@ class Pictures:
 
 def look(dataset: Dataset, spot: Spot, form: str | None) -> Picture:
     """Decode a stored screenshot, of that format as its row says, and return what there is to know of it."""
+    from pipeline.screens.images import ImageProblem, decode, header
+
     ref = ImageRef("", *spot, 0, 0)
     try:
         data = dataset.image(ref)

@@ -1,9 +1,11 @@
 """What an image engine is: the seam between the rules for screenshots (`screens.images`) and a library's pixels."""
 
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
-from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 ImageFormat = Literal["jpeg", "png", "webp"]
 Size = tuple[int, int]
@@ -37,7 +39,7 @@ class Picture(Protocol):
         """Its format where its own bytes mean just this picture to every reader, else None."""
         ...
 
-    def pixels(self, size: Size) -> Image.Image:
+    def pixels(self, size: Size) -> "Image.Image":
         """Return it at that size, in mode RGBX with 255 as every fourth byte: what libraries share without copying.
 
         Raises UnreadableError unless every pixel decodes.

@@ -5,10 +5,7 @@ here and a line in `EXECUTORS`; the conformance tests run against every one of t
 """
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Protocol, TypeVar
-
-from pipeline.executors.local import LocalExecutor
-from pipeline.executors.ray import RayExecutor
+from typing import Any, Protocol, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,7 +24,17 @@ class Executor(Protocol):
         ...
 
 
-EXECUTORS: dict[str, Callable[..., Executor]] = {
-    "local": LocalExecutor,
-    "ray": RayExecutor,
-}
+def _local(workers: int | None, **options: Any) -> Executor:
+    from pipeline.executors.local import LocalExecutor
+
+    return LocalExecutor(workers, **options)
+
+
+def _ray(workers: int | None, **options: Any) -> Executor:
+    from pipeline.executors.ray import RayExecutor
+
+    return RayExecutor(workers, **options)
+
+
+EXECUTORS: dict[str, Callable[..., Executor]] = {"local": _local, "ray": _ray}
+"""Each is imported only when it is used, and by no worker."""

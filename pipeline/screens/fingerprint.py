@@ -4,20 +4,23 @@
 so that "the same outside of the clock" is a comparison of numbers. Both are taken from the pixels at the stored size,
 as they are handed to the encoder; of a screenshot whose bytes are kept, from the pixels that it decodes to. So equal
 recorded pixels have equal fingerprints within a dataset, whatever an encoder does to them afterwards.
+
+Pillow is imported where there are pixels: most of what compares fingerprints decodes nothing.
 """
 
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
-from PIL import Image
 
 from pipeline.actions import Box
-from pipeline.engines.pillow import memory
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 TILE_HEIGHT, TILE_WIDTH = 16, 96
 """Pixels of a tile; those at the right and lower edge may be smaller. A status bar is about 50 pixels high."""
@@ -45,19 +48,21 @@ class Fingerprint(Struct, frozen=True):
     tiles: bytes
 
 
-def fingerprint(pixels: Image.Image) -> Fingerprint:
+def fingerprint(pixels: "Image.Image") -> Fingerprint:
     """Return the fingerprint of a picture in mode RGBX."""
     return Fingerprint(*pixels.size, phash(pixels), tiles(pixels))
 
 
-def phash(pixels: Image.Image) -> bytes:
+def phash(pixels: "Image.Image") -> bytes:
     """Return 256 bits that change little where a picture does: its 16 x 16 lowest frequencies against their median.
 
     The discrete cosine transform (DCT-II) of the grey picture at 128 x 128, as in the ImageHash package with
     hash_size 16 and highfreq_factor 8; not the same bits, as pixels are sampled before they are averaged.
     """
+    from PIL.Image import Resampling
+
     side = _SIDE * _OVERSAMPLING
-    grey = pixels.resize((side, side), Image.Resampling.NEAREST).convert("L").reduce(_OVERSAMPLING)
+    grey = pixels.resize((side, side), Resampling.NEAREST).convert("L").reduce(_OVERSAMPLING)
     low = _DCT @ np.asarray(grey, np.float64) @ _DCT.T
     return np.packbits(low > np.median(low)).tobytes()
 
@@ -70,7 +75,7 @@ def distance(one: bytes, other: bytes) -> int:
     return (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()
 
 
-def tiles(pixels: Image.Image) -> bytes:
+def tiles(pixels: "Image.Image") -> bytes:
     """Return the checksums of all tiles of a picture in mode RGBX: 8 bytes each, rows from the top, left to right.
 
     A tile's is the sum of its pixel pairs, each times an odd constant of its place, modulo 2^64. One changed pixel
@@ -141,8 +146,10 @@ def _pieces(length: int, unit: int) -> Iterator[tuple[int, int, int]]:
         yield whole, length, length - whole
 
 
-def _words(pixels: Image.Image) -> Words:
+def _words(pixels: "Image.Image") -> Words:
     """Return the pixels two by two, shape (height, width / 2 rounded up); the fourth byte of each is 255."""
+    from pipeline.engines.pillow import memory
+
     assert pixels.mode == "RGBX"
     width, height = pixels.size
     single = np.frombuffer(memory(pixels), "<u4").reshape(height, width)

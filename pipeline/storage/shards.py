@@ -27,6 +27,8 @@ ROW_GROUP_ROWS = 16
 ROW_GROUP_BYTES = 16 << 20
 """Image row groups are flushed at whichever comes first."""
 TEXT_ROW_GROUP_ROWS = 1024
+EXAMPLES = 5
+"""How many examples of one thing a manifest lists."""
 
 
 class ShardResult(Struct, frozen=True):

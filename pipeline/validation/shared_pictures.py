@@ -5,12 +5,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 from msgspec import Struct
 
-from pipeline.checks.pictures import Picture, Pictures, Spot
+from pipeline.checks.pictures import Picture, Pictures, Seen, Spot
 from pipeline.stage import Running, ask
 from pipeline.storage.dataset import Dataset
-
-Seen = tuple[tuple[Spot, Picture], ...]
-"""Screenshots by place, as the structs of a task carry them."""
 
 
 class LookTask(Struct, frozen=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from pipeline import layouts
 from pipeline.actions import Action, Box
-from pipeline.augmentation.crop import elements_in_view, is_cut
+from pipeline.augmentation.cut import elements_in_view, is_cut
 from pipeline.layouts import GrammarError, Layout
 from pipeline.records import Element, ImageRef, Sample, Turn
 from pipeline.screens.screen import target_box
