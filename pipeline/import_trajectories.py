@@ -14,12 +14,12 @@ from itertools import chain
 import click
 import msgspec
 
+from . import __version__
 from .exceptions import ConfigError, InputError
 from .import_report import ImportReport, Tally
 from .importers import IMPORTERS, Episode, Importer, Refusal, Refused, SourceFolder
 from .importers.output import ImportFolder, folder_name
 from .records import Trajectory
-from .stage import package_version
 from .storage.apart import keep_apart
 from .storage.place import Place, Where
 from .trajectories import FILE_NAME, Document, Loaded, check
@@ -79,7 +79,7 @@ def run(
     first = next(items, None)
     if first is None:
         raise InputError(folder.shown, f"found nothing to import, expected {importer.expects}", "gdp import --list")
-    identity = {"format": config.format, "options": settings, "version": package_version()}
+    identity = {"format": config.format, "options": settings, "version": __version__}
     tally, names = Tally(), _Names()
     with (
         ImportFolder.open(out, identity, fresh=fresh) as target,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Protocol, TypeVar
 
+from . import __version__
 from .exceptions import ConfigError, StageError
 from .executors import EXECUTORS
 from .executors.worker import TASK_SECONDS
@@ -67,16 +68,6 @@ class Plan:
     """What planning itself counted."""
 
 
-def package_version() -> str:
-    """Return the version of the installed package."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("gui-data-pipeline")
-    except PackageNotFoundError:
-        return "0+checkout"
-
-
 def execute(
     plan: Plan,
     out: Place,
@@ -91,7 +82,7 @@ def execute(
     """
     identity = {
         "stage": plan.stage,
-        "version": package_version(),
+        "version": __version__,
         "seed": plan.seed,
         "config": plan.config,
         "input": plan.input,
@@ -117,7 +108,7 @@ def rehearse(
 ) -> tuple[Manifest, list[ShardResult]]:
     """Run the tasks of a stage that writes nothing; return the manifest that it would have, and the results."""
     results = ask(plan.stage, tasks, work, running)
-    return _manifest(plan, {"version": package_version()}, results), results
+    return _manifest(plan, {"version": __version__}, results), results
 
 
 def _results(

@@ -3,7 +3,9 @@
 Heavy imports happen inside the commands, so that `gdp --help` answers at once.
 """
 
+import atexit
 import functools
+import gc
 import os
 import signal
 import sys
@@ -11,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from pipeline import __version__
 from pipeline.cli.augment import augment_errors_command, augment_variants_command
 from pipeline.cli.check import inspect_command, validate_command, view_command
 from pipeline.cli.evaluate import evaluate_command
@@ -75,7 +78,7 @@ def _stop(main_process: int, signum: int, frame: object) -> NoReturn:
     epilog=EXAMPLE,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="gui-data-pipeline", prog_name="gdp")
+@click.version_option(__version__, prog_name="gdp")
 def main() -> None:
     """Turn recorded GUI-agent trajectories into proven training samples, and train on them.
 
@@ -102,3 +105,5 @@ COMMANDS = (
 for _command in COMMANDS:
     _command.short_help = str(_command.help).split("\n\n", maxsplit=1)[0]  # whole, where click would cut it off
     main.add_command(_command)
+
+atexit.register(gc.freeze)  # or Python looks through all of the libraries for cycles before it lets go of them

@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from pipeline import __version__
 from pipeline.records import Source, Step, Trajectory
-from pipeline.stage import package_version
 
 from .album import Album
 from .folder import SourceFolder
@@ -100,7 +100,7 @@ class Importer(Protocol):
 
 def origin(dataset: str, original_id: str | None = None, split: str | None = None) -> Source:
     """Return where a trajectory comes from, and through which version of us."""
-    return Source(dataset, original_id, split, converter="gdp import", converter_version=package_version())
+    return Source(dataset, original_id, split, converter="gdp import", converter_version=__version__)
 
 
 def verbatim(value: object) -> str:
