@@ -1,5 +1,7 @@
 """What `gdp validate` looks for: each check is a function in a module here and a line in `CHECKS`."""
 
+from operator import attrgetter
+
 from pipeline.checks import (
     aim,
     balance,
@@ -41,9 +43,11 @@ CHECKS: dict[str, Check] = {
     "rendering": Check("error", "the messages are what the layout makes of the turns", of_sample=rendering.rendering),
     "response": Check("error", "each answer is one call of the layout's grammar, and reads back to the letter",
                       of_sample=rendering.response),
-    "too_long": Check("error", "the sample has no more than --max-tokens", of_sample=tokens.too_long),
+    "too_long": Check("error", "the sample has no more than --max-tokens", of_sample=tokens.too_long,
+                      needs=attrgetter("limit")),
     # screenshots
-    "image_file": Check("error", "each screenshot is there, whole, and what its record says", of_sample=images.decodes),
+    "image_file": Check("error", "each screenshot is there, whole, and what its record says", of_sample=images.decodes,
+                        needs=attrgetter("pixels")),
     "image_size": Check("error", "each screenshot has the size that the model's processor would choose",
                         of_outline=images.contract),
     "image_budget": Check("error", "no screenshot is larger, and there are no more of them, than agreed",
@@ -54,7 +58,8 @@ CHECKS: dict[str, Check] = {
                          of_screenshot=screens.of_step),
     "image_tokens": Check("error", "the picture tokens are those of the screenshots' sizes",
                           of_outline=structure.counts),
-    "blank_screen": Check("warning", "the decision's screenshot is not of a single colour", of_decision=images.blank),
+    "blank_screen": Check("warning", "the decision's screenshot is not of a single colour", of_decision=images.blank,
+                          needs=attrgetter("pixels")),
     "unchanged_screen": Check("warning", "after the action the screen is another", of_decision=screens.unchanged),
     "aspect": Check("warning", "screenshots have the shape of the device", of_screenshot=screens.aspect),
     "mixed_sizes": Check("warning", "the screenshots of a recording have one size", of_screenshot=screens.sizes),
@@ -101,7 +106,7 @@ CHECKS: dict[str, Check] = {
     "thought_claims": Check("warning", "what the thought says was done has been done", of_thought=reasoning.claims),
     "thought_repeated": Check("warning", "the thought is not said over and over", of_thought=wording.repeated),
     "sentence_repeated": Check("warning", "no sentence of the thought is a habit of the dataset",
-                               of_thought=wording.habit),
+                               of_thought=wording.habit, needs=attrgetter("facts.sentences")),
     # texts
     "mojibake": Check("error", "no text was read in the wrong character set", of_text=text.mojibake),
     "unseen": Check("warning", "no text has invisible characters", of_text=text.unseen),
@@ -115,14 +120,18 @@ CHECKS: dict[str, Check] = {
     "no_progress": Check("warning", "the screen has changed within the last steps", of_decision=episode.no_progress),
     "no_end": Check("warning", "the recording's last step ends the task", of_sample=episode.no_end),
     "false_success": Check("error", "no success is claimed in a recording that failed", of_decision=episode.failed),
-    "duplicate": Check("warning", "the recording is there once", of_sample=episode.duplicate),
-    "near_duplicate": Check("warning", "no other recording is nearly the same", of_sample=episode.near_duplicate),
-    "contradiction": Check("warning", "no other recording decides differently here", of_decision=episode.contradiction),
+    "duplicate": Check("warning", "the recording is there once", of_sample=episode.duplicate,
+                       needs=attrgetter("facts.duplicates")),
+    "near_duplicate": Check("warning", "no other recording is nearly the same", of_sample=episode.near_duplicate,
+                            needs=attrgetter("facts.near_duplicates")),
+    "contradiction": Check("warning", "no other recording decides differently here", of_decision=episode.contradiction,
+                           needs=attrgetter("facts.contradictions")),
     # the dataset
-    "repeated_id": Check("error", "ids are unique", of_sample=split.repeated_id),
-    "split": Check("error", "train and val are apart", of_sample=split.leak),
+    "repeated_id": Check("error", "ids are unique", of_sample=split.repeated_id,
+                         needs=attrgetter("facts.repeated")),
+    "split": Check("error", "train and val are apart", of_sample=split.leak, needs=attrgetter("facts.leaking")),
     "seen_in_train": Check("warning", "val decides nothing that train does on the same screen for a similar goal",
-                           of_decision=split.seen_in_train),
+                           of_decision=split.seen_in_train, needs=attrgetter("facts.seen")),
     "action_balance": Check("warning", "not nearly all decisions are of one type", of_dataset=balance.actions),
     "app_balance": Check("info", "not nearly all screens are of one app", of_dataset=balance.apps),
     "correction_share": Check("warning", "corrections are not too many", of_dataset=balance.corrections),

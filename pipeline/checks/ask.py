@@ -23,7 +23,8 @@ class Questions:
     """The chosen checks, by what each is about, and what they said of texts and screenshots."""
 
     def __init__(self, names: Iterable[str], context: Context) -> None:
-        chosen = {name: CHECKS[name] for name in names}
+        every = ((name, CHECKS[name]) for name in names)
+        chosen = {name: check for name, check in every if check.needs is None or check.needs(context)}
         self._context = context
         self._rank = {name: rank for rank, name in enumerate(chosen)}
         self._of_record = [(n, check.of_record) for n, check in CHECKS.items() if check.of_record]

@@ -40,8 +40,8 @@ def steps(outline: Outline, context: Context) -> Iterator[Finding]:
 def goal(case: Case, context: Context) -> Iterator[Finding]:
     """Yield a conversation that does not say what is to be done."""
     sample = case.sample
-    texts = (part.text or "" for message in sample.messages if message.role == "user" for part in message.content)
-    if not sample.goal.strip() or not any(sample.goal in text for text in texts):
+    goal, asked = sample.goal, (message.content for message in sample.messages if message.role == "user")
+    if not goal.strip() or not any(part.text and goal in part.text for content in asked for part in content):
         yield Finding("$.messages", "found no user turn with the goal, expected the instruction")
 
 

@@ -33,16 +33,15 @@ def budget(outline: Outline, context: Context) -> Iterator[Finding]:
 
 def decodes(case: Case, context: Context) -> Iterator[Finding]:
     """Yield screenshots that are not there, not whole, or not what is recorded of them."""
-    if context.pixels:
-        for number, ref in enumerate(case.sample.images):
-            if (problem := context.pictures.problem(ref)) is not None:
-                yield Finding(f"$.images[{number}]", problem)
+    for number, ref in enumerate(case.sample.images):
+        if (problem := context.pictures.problem(ref)) is not None:
+            yield Finding(f"$.images[{number}]", problem)
 
 
 def blank(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield decisions on a screenshot of one colour: nobody could have taken them for a reason that it shows."""
     image, images = decision.turn.image, decision.sample.images
-    if not context.pixels or image is None or image >= len(images):
+    if image is None or image >= len(images):
         return
     if context.pictures.blank(images[image]) and not decision.waits:
         yield Finding(f"$.images[{image}]", "found a screenshot of a single colour, expected something to act on")

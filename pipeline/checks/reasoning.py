@@ -201,9 +201,8 @@ def _announced(thought: str) -> tuple[str, ...]:
     return tuple(_FAMILY[(found[1] or found[2]).lower()] for found in _INTENT.finditer(plain))
 
 
-@lru_cache(maxsize=4096)
-def _quoted(thought: str) -> tuple[str, ...]:
-    return tuple(next(filter(None, groups)) for groups in _QUOTED.findall(thought))
+def _quoted(thought: str) -> list[str]:
+    return [next(filter(None, groups)) for groups in _QUOTED.findall(thought)]
 
 
 def _like(name: str, text: str) -> bool:

@@ -83,7 +83,7 @@ def repeated(decision: Decision, context: Context) -> Iterator[Finding]:
 def habit(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought with a sentence that too many decisions of the dataset say."""
     habits = context.facts.sentences
-    for sentence in sentences(decision.thought) if habits else ():
+    for sentence in sentences(decision.thought):
         share = habits.get(sentence, 0.0)
         if share > context.thresholds.sentence_share:
             said = f"found {sentence[:60]!r} in {share:.0%} of the thoughts"
