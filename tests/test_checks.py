@@ -321,8 +321,7 @@ def agree(text: str) -> None:
     for pattern, words in ((reasoning._INTENT, reasoning._INTENT_WORDS), (reasoning._DONE, reasoning._DONE_WORDS),
                            (reasoning._STEP, reasoning._STEP_WORDS)):  # fmt: skip
         assert wording.may_say(text, words) or not pattern.search(text)
-    if wording._COORDINATES.search(text):
-        assert wording.may_say(text, wording._AXES) or wording._BRACKETS.search(text)
+    assert wording._may_recite(text) or not wording._COORDINATES.search(text)
     assert reasoning._reasons(text) == bool(reasoning._REASON.search(text))
     assert wording._words(text) == len(words_of(text))
 

@@ -36,11 +36,6 @@ class Recordings:
         """Return a trajectory's steps in order, its final observation last if it has one."""
         return self._steps.get(trajectory_id, ())
 
-    def step(self, trajectory_id: str, index: int) -> StepRow | None:
-        """Return one recorded step, None if the dataset has no such step."""
-        steps = self.steps(trajectory_id)
-        return steps[index] if index < len(steps) else None
-
     def keys(self, trajectory_id: str) -> Sequence[int | None]:
         """Return numbers that are equal for steps with the same stored screen and action; None where not known."""
         keys = self._keys.get(trajectory_id)

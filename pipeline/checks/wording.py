@@ -14,9 +14,8 @@ _COORDINATES = re.compile(
     r"[\[(（]\s*\d{1,4}(?:\.\d+)?\s*[,，]\s*\d{1,4}(?:\.\d+)?\s*[\])）]"  # a pair in brackets
     r"|\b[xX]\s*[=:]\s*\d+(?:\.\d+)?\b|坐标|\bcoordinates?\b.{0,20}\d",
 )
-_BRACKETS = re.compile(r"[\[(]\s*\d")
 _AXES = frozenset({"x", "coordinate", "coordinates"})
-"""A bracket before a digit or one of the words stands in all that `_COORDINATES` finds in ASCII texts."""
+"""A bracket or one of the words stands in all that `_COORDINATES` finds in ASCII texts."""
 _MARKS = re.compile(
     r"\b(?:red|green|blue|yellow) (?:circle|box|dot|marker|rectangle)\b|\bbounding box(?:es)?\b|\bset[- ]of[- ]marks?\b"
     r"|\b(?:ground[- ]truth|annotat(?:ed|ion)|labelled|synthetic|injected)\b|红圈|红框|红色圆圈|标注|边界框",
@@ -61,7 +60,7 @@ def tongue(decision: Decision, context: Context) -> Iterator[Finding]:
 def coordinates(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought that recites coordinates, which no screen shows."""
     thought = decision.thought
-    if (may_say(thought, _AXES) or _BRACKETS.search(thought)) and (found := _COORDINATES.search(thought)):
+    if _may_recite(thought) and (found := _COORDINATES.search(thought)):
         yield Finding(decision.thought_path, f"found the coordinates {found[0]!r}, expected words about what is seen")
 
 
@@ -89,6 +88,10 @@ def habit(decision: Decision, context: Context) -> Iterator[Finding]:
             said = f"found {sentence[:60]!r} in {share:.0%} of the thoughts"
             yield Finding(decision.thought_path, f"{said}, expected {context.thresholds.sentence_share:.0%} at most")
             break
+
+
+def _may_recite(thought: str) -> bool:
+    return "(" in thought or "[" in thought or may_say(thought, _AXES)
 
 
 def _words(thought: str) -> int:
