@@ -59,31 +59,30 @@ class Speech:
         self.layout = layout
         self._known: dict[int, Spoken] = {}  # by identity of turns in `_kept`, so that no other takes it
         self._kept: list[Turn] = []
-        self._said: dict[Hashable, list[Spoken]] = {}
+        self._said: dict[Hashable, tuple[Spoken, ...]] = {}
 
     def told(self, turns: Sequence[Turn]) -> list[Spoken]:
         """Return what is known of each turn."""
-        known, of = self._known, self.of
-        return [known.get(id(turn)) or of(turn) for turn in turns]
+        known, find = self._known, self._find
+        return [known.get(id(turn)) or find(turn) for turn in turns]
 
     def of(self, turn: Turn) -> Spoken:
         """Return what is known of a turn."""
-        spoken = self._known.get(id(turn))
-        if spoken is None:
-            spoken = self._known[id(turn)] = self._find(turn)
-            self._kept.append(turn)
-        return spoken
+        return self._known.get(id(turn)) or self._find(turn)
 
     def _find(self, turn: Turn) -> Spoken:
         """Return what is known of an equal turn, whatever of its screenshot is shown and whether it is trained."""
         key = (turn.step_index, turn.size, turn.thought, turn.instruction)  # actions take long to hash
-        candidates = self._said.setdefault(key, [])
+        candidates = self._said.get(key, ())
         for spoken in candidates:
             other = spoken.turn
             if other.actions == turn.actions and other.inbound == turn.inbound and other.role == turn.role:
-                return spoken
-        candidates.append(Spoken(self.layout, replace(turn, image=None, loss_weight=0.0)))
-        return candidates[-1]
+                break
+        else:
+            spoken = Spoken(self.layout, replace(turn, image=None, loss_weight=0.0))
+            self._said[key] = (*candidates, spoken)
+        self._kept.append(turn)
+        return self._known.setdefault(id(turn), spoken)
 
     def say(self, turn: Turn, thought: bool) -> tuple[Part, ...]:
         """Return the turn's response as parts."""
