@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from measure import best, machine, run, table, write_section
 from screens import corpus
 
-TRAJECTORIES, STEPS = 1024, 20
-"""20,480 samples, of half of 20 turns on average."""
+TRAJECTORIES, STEPS = 5120, 20
+"""102,400 samples, of half of 20 turns on average."""
 ROUNDS = 3
 
 
