@@ -247,6 +247,8 @@ Action = (
     | CallTool | Screenshot | Terminate | Unknown
 )  # fmt: skip
 
+TAPS = (Click, LongPress)
+"""Actions whose point is that of a control."""
 OPPOSITE: dict[Direction, Direction] = {"up": "down", "down": "up", "left": "right", "right": "left"}
 
 

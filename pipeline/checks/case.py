@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
-from pipeline.actions import Click, LongPress, Point, Wait
+from pipeline.actions import TAPS, Point, Wait
 from pipeline.augmentation.cut import elements_in_view
 from pipeline.records import Element, ImageRef, Sample, Target, Turn
 from pipeline.screens.screen import takers
@@ -14,9 +14,6 @@ from pipeline.storage.tables import StepRow
 from .outline import Outline, Outlines
 from .recordings import Recordings
 from .speech import Read, Speech, Spoken
-
-TAPS = (Click, LongPress)
-"""Actions whose point is that of a control."""
 
 
 class Tap(Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pipeline.actions import Action, Click, LongPress, Point, kind
+from pipeline.actions import TAPS, Action, Point, kind
 from pipeline.describe import same_goal
 from pipeline.records import Outcome, StepText
 from pipeline.storage.dataset import Dataset
@@ -32,7 +32,6 @@ _STEPS = [
 ]  # fmt: skip
 _Row = tuple[str, int, str, str, str | None, str | None, int | None, int | None, str | None, str]
 
-_TAPS = (Click, LongPress)
 _Choice = tuple[type[Action], Point | None]
 _Made = tuple[str, int, _Choice]
 """A choice, and trajectory and step that made it."""
@@ -187,7 +186,7 @@ def _steps(dataset: Dataset) -> Iterator[_Row]:
 
 def _choice(action: Action) -> _Choice:
     """Return the action's type and, of a tap, its point: not the whole action, as those of all steps are kept."""
-    return type(action), action.point if isinstance(action, _TAPS) else None
+    return type(action), action.point if isinstance(action, TAPS) else None
 
 
 def _differ(one: _Choice, other: _Choice) -> bool:

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from pipeline.actions import (
+    TAPS,
     Action,
     Answer,
     AskUser,
@@ -27,7 +28,7 @@ from pipeline.actions import (
 )
 from pipeline.screens.screen import hit, interactive, label
 
-from .case import TAPS, Decision
+from .case import Decision
 from .check import Context, Finding
 from .vocabulary import may_say, says
 
