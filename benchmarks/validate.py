@@ -45,12 +45,13 @@ def main() -> None:
         "`gdp validate --no-pixels`, 1 worker": ["-m", "pipeline", "validate", dataset, "--no-pixels", "-q",
                                                  "--workers", 1],
     }  # fmt: skip
-    runs = {name: best([run(command) for _ in range(ROUNDS)]) for name, command in commands.items()}
+    rounds = [{name: run(command) for name, command in commands.items()} for _ in range(ROUNDS)]
+    runs = {name: best([each[name] for each in rounds]) for name in commands}
     samples, least = TRAJECTORIES * STEPS, runs["only reading the rows"].cpu_seconds
     rows = [[name, f"{each.seconds:.1f}", f"{each.cpu_seconds:.1f}", f"{samples / each.cpu_seconds:,.0f}",
              f"{each.cpu_seconds / least:.1f}", f"{each.process_mb:.0f}"] for name, each in runs.items()]  # fmt: skip
     header = ["", "seconds", "CPU seconds", "samples per CPU second", "times the reading", "peak MB, one process"]
-    text = f"{machine('pyarrow', 'msgspec')}. {samples:,} samples, start-up included; best of {ROUNDS} rounds."
+    text = f"{machine('pyarrow', 'msgspec')}. {samples:,} samples, start-up included; best of {ROUNDS} interleaved rounds."
     write_section("validate", f"{text}\n\n{table(header, rows)}")
     sys.stdout.write(table(header, rows) + "\n")
 
