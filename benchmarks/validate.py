@@ -51,8 +51,8 @@ def main() -> None:
     rows = [[name, f"{each.seconds:.1f}", f"{each.cpu_seconds:.1f}", f"{samples / each.cpu_seconds:,.0f}",
              f"{each.cpu_seconds / least:.1f}", f"{each.process_mb:.0f}"] for name, each in runs.items()]  # fmt: skip
     header = ["", "seconds", "CPU seconds", "samples per CPU second", "times the reading", "peak MB, one process"]
-    text = f"{machine('pyarrow', 'msgspec')}. {samples:,} samples, start-up included; best of {ROUNDS} interleaved rounds."
-    write_section("validate", f"{text}\n\n{table(header, rows)}")
+    size = f"{samples:,} samples, start-up included; best of {ROUNDS} interleaved rounds."
+    write_section("validate", f"{machine('pyarrow', 'msgspec')}. {size}\n\n{table(header, rows)}")
     sys.stdout.write(table(header, rows) + "\n")
 
 
