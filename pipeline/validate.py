@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from .checks import CHECKS, Facts, Severity, Thresholds
+from .checks import CHECKS, PIXELS, Facts, Severity, Thresholds
 from .checks.gather import gather
 from .checks.rules import levels
 from .exceptions import ConfigError
@@ -26,9 +26,6 @@ from .validation import redact
 from .validation.redact import Names
 from .validation.shard import ValidateTask, validate_shard, without_collector
 from .validation.shared_pictures import look_at_shared
-
-PIXELS = frozenset({"image_file", "blank_screen"})
-"""Checks that decode screenshots."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ def run(source: Where, out: Where | None, config: ValidateConfig, running: Runni
     with without_collector():
         facts = gather(dataset)
     names, recount = (redact.find(dataset), _recount(config, manifest)) if config.redact else (None, None)
-    pictures = look_at_shared(dataset, running) if config.pixels and config.levels.keys() & PIXELS else {}
+    decodes = config.pixels and any(CHECKS[name].needs is PIXELS for name in config.levels)
+    pictures = look_at_shared(dataset, running) if decodes else {}
     tasks = [
         ValidateTask(
             number=number,

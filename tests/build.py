@@ -17,9 +17,12 @@ from unittest import mock
 import msgspec
 from PIL import Image, ImageDraw
 
-from pipeline import augment_errors, normalize, validate
+from pipeline import augment_errors, layouts, normalize, validate
 from pipeline import slice as slice_stage
 from pipeline.augment_errors import AugmentConfig
+from pipeline.checks import Context
+from pipeline.checks.gather import gather
+from pipeline.checks.pictures import Pictures
 from pipeline.executors.local import LocalExecutor
 from pipeline.normalize import NormalizeConfig
 from pipeline.records import Sample
@@ -206,6 +209,12 @@ def validated(source: Path, out: Path | None = None, **config: Any) -> StageRepo
     """Run `gdp validate` and return its report."""
     with in_process():
         return validate.run(source, out, ValidateConfig(**config), Running())
+
+
+def checking(dataset: Dataset) -> Context:
+    """Return what checks may look at of a dataset of one shard."""
+    layout = layouts.get(dataset.manifest.contract.layout)
+    return Context(dataset, layout, 0, gather(dataset), Pictures(dataset), pixels=False)
 
 
 def gdp(*arguments: object, stdin: str = "", **options: Any) -> subprocess.CompletedProcess[str]:

@@ -12,12 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pipeline import layouts
 from pipeline.checks import CHECKS, Check, Context, reasoning, wording
 from pipeline.checks.alike import similar_goals
 from pipeline.checks.ask import Questions
-from pipeline.checks.gather import gather
-from pipeline.checks.pictures import Pictures
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
 from pipeline.checks.vocabulary import vocabulary
@@ -31,12 +28,6 @@ STRUCTURE = {name for name, check in CHECKS.items() if check.severity == "error"
     "mojibake", "swapped_axes", "gesture_direction", "false_success",
 }  # fmt: skip
 """Checks that test_validate.py is about; an edited turn is no longer what its messages say."""
-
-
-def context(dataset: Dataset) -> Context:
-    """Return what checks may look at of a dataset of one shard."""
-    layout = layouts.get(dataset.manifest.contract.layout)
-    return Context(dataset, layout, 0, gather(dataset), Pictures(dataset), pixels=False)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +127,7 @@ def _gesture(sample: Sample, words: str, way: str) -> Sample:
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_defect_is_found_by_its_check_alone(good: Dataset, name: str) -> None:
     """All plantings of a kind, and no other check complains of them."""
-    about = context(good)
+    about = build.checking(good)
     sample = next(sample for sample in good.samples() if sample.step_index == 1)
     assert len(PLANTED[name]) >= 3
     for edit in PLANTED[name]:
@@ -147,7 +138,7 @@ def test_people_say_scroll_up_of_a_finger_that_goes_up(good: Dataset) -> None:
     """AITZ does: a swipe is judged by what is said of swipes, and only by that."""
     from pipeline.actions import Swipe
 
-    about = context(good)
+    about = build.checking(good)
     sample = next(sample for sample in good.samples() if sample.step_index == 1)
     up = (Swipe(start=(0.5, 0.8), end=(0.5, 0.2)),)
     for words, wrong in (("scroll up", set()), ("swipe up", set()), ("swipe down", {"gesture_direction"})):
@@ -157,14 +148,14 @@ def test_people_say_scroll_up_of_a_finger_that_goes_up(good: Dataset) -> None:
 
 def test_clean_samples_are_left_alone(good: Dataset) -> None:
     """No check complains of a fine sample."""
-    about = context(good)
+    about = build.checking(good)
     found = {sample.sample_id: complaints(sample, about) for sample in good.samples()}
     assert {key: value for key, value in found.items() if value - {"thought_length"}} == {}
 
 
 def test_fine_things_that_look_like_defects(good: Dataset) -> None:
     """Names in another language in quotes, invented addresses, dates, prices and versions are nobody's secret."""
-    about = context(good)
+    about = build.checking(good)
     sample = next(sample for sample in good.samples() if sample.step_index == 1)
     for text in ("The row “打开文件” is the one I need, so I tap it.", "I write to anna@example.com as the task says.",
                  "The meeting on 2026-03-12 09:30 is what I open.", "It costs 1 299 kr and version 1.2.3.4 is out.",
@@ -177,7 +168,7 @@ def recorded(tmp_path: Path, *documents: dict[str, Any]) -> tuple[list[Sample], 
     for document in documents:
         build.write(tmp_path / "in", document)
     dataset = build.sliced(tmp_path / "in", tmp_path / "d", val_fraction=0)
-    return list(dataset.samples()), context(dataset)
+    return list(dataset.samples()), build.checking(dataset)
 
 
 def found(name: str, samples: list[Sample], about: Context) -> list[str]:
@@ -212,7 +203,7 @@ def test_marked_screenshots(tmp_path: Path) -> None:
 
 def test_what_is_found_once_is_told_wherever_it_stands(good: Dataset) -> None:
     """A text is looked at once; its finding has the place that the text has in each sample."""
-    about = context(good)
+    about = build.checking(good)
     samples = sorted(good.samples(), key=lambda sample: (sample.trajectory_id, sample.step_index))[:4]
     told = replace(samples[0].turns[0], thought="I write to anna.lind@mail.se as the task says.")
     made = [replace(sample, turns=(*sample.turns[1:][:before], told, *sample.turns[1:][before:]))
@@ -278,7 +269,7 @@ def test_a_thought_said_over_and_over(tmp_path: Path) -> None:
 
 def test_a_layout_without_thoughts_wants_none(good: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recordings without thoughts can be learned where responses do not say one."""
-    about, sample = context(good), turned(next(iter(good.samples())), thought=None)
+    about, sample = build.checking(good), turned(next(iter(good.samples())), thought=None)
     bad = turned(sample, thought="点击：")
     asked = [name for name in CHECKS if name.startswith("thought")]
     assert Questions(["thought"], about).of([sample])[0]

@@ -8,12 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pipeline import layouts
-from pipeline.checks import CHECKS, Context
+from pipeline.checks import CHECKS
 from pipeline.checks.ask import Questions
-from pipeline.checks.gather import gather
 from pipeline.checks.outline import NOTES, Outlines
-from pipeline.checks.pictures import Pictures
 from pipeline.records import Inbound, Part, Sample
 from pipeline.storage.dataset import Dataset
 
@@ -63,12 +60,6 @@ def good(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     return build.sliced(root / "in", root / "d", val_fraction=0, **request.param)
 
 
-def context(dataset: Dataset) -> Context:
-    """Return what checks may look at."""
-    layout = layouts.get(dataset.manifest.contract.layout)
-    return Context(dataset, layout, 0, gather(dataset), Pictures(dataset), pixels=False)
-
-
 def edited(sample: Sample, edit: tuple[str, Any, Any]) -> Sample:
     """Return the sample with one thing changed, whatever becomes of it."""
     what, where, changes = edit
@@ -92,8 +83,8 @@ def test_what_is_found_of_a_sample_does_not_depend_on_the_others(
     """Whatever two samples differ in, each is told what it would be told alone."""
     clean = list(good.samples())
     samples = [*clean, *(edited(clean[number % len(clean)], edit) for number, edit in edits)]
-    together = Questions(ASKED, context(good)).of(samples)
-    assert together == [Questions(ASKED, context(good)).of([sample])[0] for sample in samples]
+    together = Questions(ASKED, build.checking(good)).of(samples)
+    assert together == [Questions(ASKED, build.checking(good)).of([sample])[0] for sample in samples]
 
 
 def test_samples_of_two_recordings_have_the_same_outlines(good: Dataset) -> None:

@@ -26,6 +26,8 @@ from pipeline.checks.check import SEVERITIES, Check, Context, Finding, Limit, Se
 from pipeline.checks.facts import Facts
 from pipeline.checks.thresholds import Thresholds
 
+PIXELS = attrgetter("pixels")
+"""What a check needs that decodes screenshots."""
 CHECKS: dict[str, Check] = {
     # records
     "schema": Check("error", "the sample is what the JSON Schema says", of_record=schema.check),
@@ -47,7 +49,7 @@ CHECKS: dict[str, Check] = {
                       needs=attrgetter("limit")),
     # screenshots
     "image_file": Check("error", "each screenshot is there, whole, and what its record says", of_sample=images.decodes,
-                        needs=attrgetter("pixels")),
+                        needs=PIXELS),
     "image_size": Check("error", "each screenshot has the size that the model's processor would choose",
                         of_outline=images.contract),
     "image_budget": Check("error", "no screenshot is larger, and there are no more of them, than agreed",
@@ -59,7 +61,7 @@ CHECKS: dict[str, Check] = {
     "image_tokens": Check("error", "the picture tokens are those of the screenshots' sizes",
                           of_outline=structure.counts),
     "blank_screen": Check("warning", "the decision's screenshot is not of a single colour", of_decision=images.blank,
-                          needs=attrgetter("pixels")),
+                          needs=PIXELS),
     "unchanged_screen": Check("warning", "after the action the screen is another", of_decision=screens.unchanged),
     "aspect": Check("warning", "screenshots have the shape of the device", of_screenshot=screens.aspect),
     "mixed_sizes": Check("warning", "the screenshots of a recording have one size", of_screenshot=screens.sizes),
@@ -137,4 +139,15 @@ CHECKS: dict[str, Check] = {
     "correction_share": Check("warning", "corrections are not too many", of_dataset=balance.corrections),
 }  # fmt: skip
 
-__all__ = ["CHECKS", "SEVERITIES", "Check", "Context", "Facts", "Finding", "Limit", "Severity", "Thresholds"]
+__all__ = [
+    "CHECKS",
+    "PIXELS",
+    "SEVERITIES",
+    "Check",
+    "Context",
+    "Facts",
+    "Finding",
+    "Limit",
+    "Severity",
+    "Thresholds",
+]

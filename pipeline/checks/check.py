@@ -117,7 +117,7 @@ class Check:
     """What is wrong with a screenshot where a turn shows it; paths begin with `TURN` or `IMAGE`."""
     of_text: Callable[[str], Iterable[str]] | None = None
     """What is wrong with a text that a person wrote or a model is to write: goal, thought, instruction, …"""
-    needs: Callable[[Context], object] | None = None
-    """The part of a context that the check speaks of: where it is empty, nothing is asked."""
     of_dataset: Callable[[Tally, Thresholds], Iterable[str]] | None = None
     """What is wrong with the dataset, and with no sample of it more than with another."""
+    needs: Callable[[Context], object] | None = None
+    """The part of a context that the check speaks of: where it is empty, nothing is asked."""
