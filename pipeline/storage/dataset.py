@@ -241,7 +241,7 @@ class Dataset:
             if not name.startswith("images/"):  # small; of screenshots every page and every picture has its own hash
                 self.verify(shard)
             file = self.place.open(name)
-            opened = pq.ParquetFile(file, read_dictionary=list(coded), page_checksum_verification=True)
+            opened = pq.ParquetFile(file, read_dictionary=list(coded), page_checksum_verification=True, pre_buffer=self.place.local is None)
             self._files[name, coded] = opened
             if len(self._files) > OPEN_FILES:
                 self._files.popitem(last=False)
