@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import slice as slicing
 from pipeline.exceptions import InputError
-from pipeline.records import ImageRef
+from pipeline.records import ImageRef, Sample, Turn
 from pipeline.stage import Running
 from pipeline.storage.dataset import CACHED_ROW_GROUPS, Dataset
 from pipeline.storage.place import Place
@@ -91,6 +91,38 @@ def test_a_message_without_something_makes_no_sample(sliced: Path, name: str) ->
     _, broken, *rest = rewritten(sliced, pa.Table.from_pylist(rows)).sample_rows(0)
     assert isinstance(broken, Unreadable) == (name != "content"), "without content it has no parts"
     assert not any(isinstance(each, Unreadable) for each in rest)
+
+
+@pytest.mark.parametrize(
+    ("was", "put"),
+    [
+        ("[{", "[ {"),
+        ('"thought":"', '"thought":"},{\\"step_index\\":'),
+        ('"thought":"', '"thought":"},{'),
+        ('"step_index":1,', '"role":"normal","step_index":1,'),
+        ('},{"step_index":1,', '}}},{"step_index":1,'),
+        ('},{"step_index":1,', ',"more":[{},{"step_index":1}]},{"step_index":1,'),
+        ('"actions":[{', '"actions":[{"step_index":0},{'),
+        ('"step_index":1,', '"step_index":-1,'),
+        ("}]", "}"),
+        ("}]", "}]]"),
+    ],
+)
+def test_turns_are_read_as_json_however_they_are_written(sliced: Path, was: str, put: str) -> None:
+    """Texts that hold what stands between turns, other orders of fields, lists that are broken in any place."""
+    rows = list(Dataset.open(sliced).rows("samples", 0))
+    for row in rows[2:4]:
+        assert was in row["turns"]
+        row["turns"] = row["turns"].replace(was, put)
+    read = list(rewritten(sliced, pa.Table.from_pylist(rows)).sample_rows(0))
+    for row, sample in zip(rows, read, strict=True):
+        try:
+            turns = msgspec.json.decode(row["turns"], type=tuple[Turn, ...])
+        except msgspec.DecodeError:
+            assert isinstance(sample, Unreadable)
+        else:
+            assert isinstance(sample, Sample)
+            assert sample.turns == turns
 
 
 def test_a_row_that_is_no_step_stands_alone(sliced: Path) -> None:

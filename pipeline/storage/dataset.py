@@ -241,8 +241,12 @@ class Dataset:
             if not name.startswith("images/"):  # small; of screenshots every page and every picture has its own hash
                 self.verify(shard)
             file = self.place.open(name)
-            opened = pq.ParquetFile(file, read_dictionary=list(coded), page_checksum_verification=True, pre_buffer=self.place.local is None)
-            self._files[name, coded] = opened
+            self._files[name, coded] = pq.ParquetFile(
+                file,
+                read_dictionary=list(coded),
+                page_checksum_verification=True,
+                pre_buffer=self.place.local is None,  # fewer requests; of a local file it is a copy for nothing
+            )
             if len(self._files) > OPEN_FILES:
                 self._files.popitem(last=False)
         self._files.move_to_end((name, coded))

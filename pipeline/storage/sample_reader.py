@@ -24,6 +24,9 @@ CODED = (f"{_MESSAGE}.role", f"{_MESSAGE}.content.list.element.type", f"{_MESSAG
 """Columns, by their paths in the file, that a batch must have as numbers of texts."""
 ROLES = frozenset({"system", "user", "assistant"})
 KINDS = frozenset({"text", "image", "token"})
+_TURN = '{"step_index":'
+_FIRST_TURN, _NEXT_TURN = f"[{_TURN}", f"}},{_TURN}"
+"""How turns begin where we write them. No text within one can hold that: its quotation marks would be escaped."""
 
 
 class Unreadable(Struct, frozen=True):
@@ -41,7 +44,7 @@ class SampleReader:
         self._messages: dict[Hashable, Message] = {}
         self._contents: dict[Hashable, tuple[Part, ...]] = {}
         self._refs: dict[Hashable, ImageRef] = {}
-        self._turns: dict[bytes, Turn] = {}
+        self._turns: dict[str | bytes, Turn] = {}
         self._targets: dict[str, tuple[Target, ...]] = {}
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
         self._turn = msgspec.json.Decoder(Turn)
@@ -82,15 +85,26 @@ class SampleReader:
         return messages
 
     def _all_turns(self, text: str) -> tuple[Turn, ...]:
+        if not (text.startswith(_FIRST_TURN) and text.endswith("}]")):
+            return self._foreign_turns(text)
         known = self._turns
-        return tuple([known.get(data) or self._new_turn(data) for data in map(bytes, self._raw.decode(text))])
+        try:
+            return tuple([known.get(piece) or self._new_turn(piece, f"{_TURN}{piece}}}")
+                          for piece in text[len(_FIRST_TURN) : -2].split(_NEXT_TURN)])  # fmt: skip
+        except msgspec.DecodeError:
+            return self._foreign_turns(text)
+
+    def _foreign_turns(self, text: str) -> tuple[Turn, ...]:
+        """Return turns that another program wrote, or that are none."""
+        known = self._turns
+        return tuple([known.get(data) or self._new_turn(data, data) for data in map(bytes, self._raw.decode(text))])
 
     def _all_targets(self, text: str) -> tuple[Target, ...]:
         targets = self._targets.get(text)
         return self._targets.setdefault(text, self._several.decode(text)) if targets is None else targets
 
-    def _new_turn(self, data: bytes) -> Turn:
-        turn = self._turns[data] = self._turn.decode(data)
+    def _new_turn(self, key: str | bytes, data: str | bytes) -> Turn:
+        turn = self._turns[key] = self._turn.decode(data)
         return turn
 
     def _all_messages(self, column: Any) -> list[tuple[Any, ...]]:
