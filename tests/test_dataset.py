@@ -104,7 +104,7 @@ def test_a_message_without_something_makes_no_sample(sliced: Path, name: str) ->
         ('},{"step_index":1,', ',"more":[{},{"step_index":1}]},{"step_index":1,'),
         ('"actions":[{', '"actions":[{"step_index":0},{'),
         ('"step_index":1,', '"step_index":-1,'),
-        ("}]", "}"),
+        ('"loss_weight":1.0}]', '"loss_weight":1.00}'),
         ("}]", "}]]"),
     ],
 )
