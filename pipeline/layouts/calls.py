@@ -1,7 +1,7 @@
 """The actions that a layout declares: the one list that its prompt prints, its renderer writes and its parser reads."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -110,7 +110,7 @@ def _keys(argument: Argument, value: Any, _: Frame) -> list[str]:
 
 
 def _point(argument: Argument, value: Any, frame: Frame) -> tuple[float, float]:
-    if not isinstance(value, Sequence) or len(value) != 2 or not all(type(number) is int for number in value):
+    if not isinstance(value, list | tuple) or len(value) != 2 or not type(value[0]) is type(value[1]) is int:
         raise GrammarError(f"found {argument.name} = {value!r}, expected [x, y] of two whole numbers")
     try:
         return frame().read(value[0], value[1])

@@ -15,8 +15,9 @@ class Coordinates(Struct, frozen=True):
 
     def write(self, point: Point) -> list[int]:
         """Return [x, y]; a number that came from here comes out again exactly."""
-        (x, y), (width, height), (right, bottom) = point, self.span, self.largest
-        return [min(max(round(x * width), 0), right), min(max(round(y * height), 0), bottom)]
+        (width, height), (right, bottom) = self.span, self.largest
+        x, y = round(point[0] * width), round(point[1] * height)
+        return [right if x > right else x if x > 0 else 0, bottom if y > bottom else y if y > 0 else 0]
 
     def read(self, x: float, y: float) -> Point:
         """Return the fractions; raises ValueError for numbers that are not on the screenshot."""
