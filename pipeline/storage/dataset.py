@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Container, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +30,12 @@ CACHED_ROW_GROUPS = 4
 OPEN_FILES = 64
 THREADS = False
 """Whether columns are decoded in threads, which cost more than they gain where each core has a worker."""
+
+
+@lru_cache(maxsize=2)
+def _manifest(data: bytes) -> Manifest:
+    """Return what the file says; it grows with the dataset, and a worker opens that once for each task."""
+    return msgspec.json.decode(data, type=Manifest)
 
 
 class Dataset:
@@ -62,7 +69,7 @@ class Dataset:
         except OSError as error:
             raise InputError(str(place), f"cannot read it ({error}), expected a dataset") from error
         try:
-            manifest = msgspec.json.decode(data, type=Manifest)
+            manifest = _manifest(data)
         except msgspec.DecodeError as error:
             where_ = f"{place}/{MANIFEST}"
             raise InputError(where_, f"found {error}, expected a manifest", "run the stage again") from error
