@@ -93,6 +93,16 @@ def test_a_message_without_something_makes_no_sample(sliced: Path, name: str) ->
     assert not any(isinstance(each, Unreadable) for each in rest)
 
 
+@pytest.mark.parametrize("name", ["turns", "target", "earlier_targets", "provenance"])
+def test_null_where_a_text_should_be_makes_no_sample(sliced: Path, name: str) -> None:
+    """Other programs write columns with nulls; the row is told of, and the others are read."""
+    rows = list(Dataset.open(sliced).rows("samples", 0))
+    rows[1][name] = None
+    _, broken, *rest = rewritten(sliced, pa.Table.from_pylist(rows)).sample_rows(0)
+    assert isinstance(broken, Unreadable)
+    assert all(isinstance(each, Sample) for each in rest)
+
+
 @pytest.mark.parametrize(
     ("was", "put"),
     [

@@ -170,7 +170,7 @@ def wrap(call: str) -> str:
 
 def spells_call(*texts: str | None) -> bool:
     """Tell whether one of the texts spells a mark that encloses calls: the response could not be read back."""
-    said = texts[0] or "" if len(texts) == 1 else "\n".join(filter(None, texts))
+    said = "\n".join(filter(None, texts))
     return OPEN in said or CLOSE in said
 
 

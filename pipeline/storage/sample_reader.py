@@ -85,7 +85,7 @@ class SampleReader:
         return messages
 
     def _all_turns(self, text: str) -> tuple[Turn, ...]:
-        if not (text.startswith(_FIRST_TURN) and text.endswith("}]")):
+        if not (text and text.startswith(_FIRST_TURN) and text.endswith("}]")):  # null, too
             return self._foreign_turns(text)
         known = self._turns
         try:
@@ -95,7 +95,7 @@ class SampleReader:
             return self._foreign_turns(text)
 
     def _foreign_turns(self, text: str) -> tuple[Turn, ...]:
-        """Return turns that another program wrote, or that are none."""
+        """Return turns that another program wrote; raises TypeError or DecodeError where there are none."""
         known = self._turns
         return tuple([known.get(data) or self._new_turn(data, data) for data in map(bytes, self._raw.decode(text))])
 
