@@ -36,9 +36,10 @@ def gone(decision: Decision, context: Context) -> Iterator[Finding]:
 
     Asked where the elements are the system's own: what a detector or a person drew may well leave one out.
     """
-    box, elements = decision.target.bbox, decision.elements
+    box = decision.target.bbox
     if box is None or not decision.doubtful or any(taker.bbox == box for tap in decision.taps for taker in tap.takers):
         return  # nearly always it is the box of what is tapped
+    elements = decision.elements
     if is_cut(decision.sample.sample_id) or not any(each.source in _OWN for each in elements):
         return
     if decision.taps and max(overlap(box, each.bbox) for each in elements) < SAME:

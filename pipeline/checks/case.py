@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from pipeline.actions import TAPS, Point, Wait
-from pipeline.augmentation.cut import elements_in_view
+from pipeline.augmentation.cut import elements_in_view, is_cut
 from pipeline.records import Element, ImageRef, Sample, Target, Turn
 from pipeline.screens.screen import takers
-from pipeline.storage.tables import StepRow
 
 from .outline import Outline, Outlines
-from .recordings import Recordings
+from .recordings import RecordedStep, Recordings
 from .speech import Read, Speech, Spoken
 
 
@@ -31,7 +30,7 @@ class Decision:
 
     __slots__ = ("_doubtful", "_elements", "_taps", "number", "path", "sample", "step", "target", "turn")
 
-    def __init__(self, sample: Sample, number: int, target: Target, path: str, steps: Sequence[StepRow]) -> None:
+    def __init__(self, sample: Sample, number: int, target: Target, path: str, steps: Sequence[RecordedStep]) -> None:
         self.sample = sample
         self.number = number
         """Of the turn, in `turns`."""
@@ -50,16 +49,22 @@ class Decision:
         """The recorded elements of its screen where the sample shows them; none if none are known."""
         if self._elements is None:
             step = self.step
-            shown = () if step is None else elements_in_view(self.sample, step.observation.elements, step.image)
+            shown = () if step is None else elements_in_view(self.sample, step.elements, step.image)
             self._elements = shown
         return self._elements
+
+    def takers(self, point: Point) -> Sequence[Element]:
+        """Return the recorded controls at the point that nothing is known to cover; equal to some of the `elements`."""
+        if self.step is None or is_cut(self.sample.sample_id):
+            return takers(self.elements, point)
+        return self.step.takers(point)
 
     @property
     def taps(self) -> list[Tap]:
         """The taps of the target."""
         if self._taps is None:
             self._taps = [
-                Tap(f"{self.path}.actions[{number}].point", action.point, takers(self.elements, action.point))
+                Tap(f"{self.path}.actions[{number}].point", action.point, self.takers(action.point))
                 for number, action in enumerate(self.target.actions)
                 if isinstance(action, TAPS) and action.point is not None
             ]
@@ -98,9 +103,9 @@ class Shot(Struct, frozen=True, gc=False):
     """A turn's screenshot, the same in every sample that shows it."""
 
     trajectory_id: str
-    steps: Sequence[StepRow]
+    steps: Sequence[RecordedStep]
     """The recorded steps behind it."""
-    step: StepRow | None
+    step: RecordedStep | None
     """Its own; None if the dataset has no such step."""
     step_index: int
     size: tuple[int, int] | None
@@ -165,12 +170,12 @@ class Case:
     def _read(self, number: int, turn: Turn) -> Read:
         return self._known.speech.read(self.sample.messages[number].content, turn)
 
-    def step(self, index: int) -> StepRow | None:
+    def step(self, index: int) -> RecordedStep | None:
         """Return a recorded step, None if the dataset has no such step."""
         return self.steps[index] if index < len(self.steps) else None
 
 
-def _decisions(sample: Sample, taught: Sequence[int], steps: Sequence[StepRow]) -> tuple[Decision, ...]:
+def _decisions(sample: Sample, taught: Sequence[int], steps: Sequence[RecordedStep]) -> tuple[Decision, ...]:
     last = len(sample.turns) - 1
     final = Decision(sample, last, sample.target, "$.target", steps)
     if not sample.earlier_targets:

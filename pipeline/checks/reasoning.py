@@ -26,7 +26,7 @@ from pipeline.actions import (
     Wait,
     kind,
 )
-from pipeline.screens.screen import hit, interactive, label
+from pipeline.screens.screen import hit, interactive, label, own_label, smallest
 
 from .case import Decision
 from .check import Context, Finding
@@ -164,8 +164,13 @@ def claims(decision: Decision, context: Context) -> Iterator[Finding]:
 def _label(decision: Decision) -> str | None:
     """Return what a person would call the tapped element, None where nothing is known of it."""
     point = getattr(decision.turn.actions[0], "point", None)
-    element = None if point is None else hit(decision.elements, point)
-    return None if element is None else label(decision.elements, element)
+    taker = None if point is None else smallest(decision.takers(point))
+    name = None if taker is None else own_label(taker)
+    if point is None or taker is None or name:
+        return name
+    elements = decision.elements  # those within the control say what it is
+    taker = hit(elements, point)
+    return None if taker is None else label(elements, taker)
 
 
 def _families(actions: tuple[Action, ...]) -> set[str]:

@@ -63,7 +63,7 @@ def aspect(shot: Shot, context: Context) -> Iterator[Finding]:
     if step is None or ref is None or not (shot.whole and shot.recorded):
         return
     device, factor = context.facts.devices.get(shot.trajectory_id), context.manifest.contract.factor
-    width, height = step.observation.image.width, step.observation.image.height
+    width, height = step.screenshot.width, step.screenshot.height
     if device is not None and _off((width, height), device) > context.thresholds.aspect_off:
         said = f"found {width}x{height} on a device of {device[0]}x{device[1]}, expected its shape"
         yield Finding(IMAGE, said)
@@ -92,5 +92,5 @@ def sizes(shot: Shot, context: Context) -> Iterator[Finding]:
 def marked(shot: Shot, context: Context) -> Iterator[Finding]:
     """Yield a screenshot into whose pixels the recorder painted marks, as the recording says of it."""
     step = shot.step
-    if step is not None and step.observation.image.marked:
+    if step is not None and step.screenshot.marked:
         yield Finding(IMAGE, f"found marks painted into the screenshot of step {shot.step_index}, expected none")

@@ -57,13 +57,18 @@ def target_box(elements: Sequence[Element], action: Action) -> Box | None:
     return None if element is None else element.bbox
 
 
+def own_label(element: Element) -> str:
+    """Return the element's text on one line; empty if it has none."""
+    return " ".join((element.text or "").split())
+
+
 def label(elements: Sequence[Element], element: Element) -> str | None:
-    """Return what a person would call the element: its own text, or the first text inside it."""
-    if element.text and element.text.strip():
-        return " ".join(element.text.split())
+    """Return what a person would call the element, one of `elements`: its own text, or the first text inside it."""
+    if name := own_label(element):
+        return name
     for number, other in enumerate(elements):
-        if other.text and other.text.strip() and any(each is element for each in ancestors(elements, number)):
-            return " ".join(other.text.split())
+        if (name := own_label(other)) and any(each is element for each in ancestors(elements, number)):
+            return name
     return None
 
 
