@@ -15,12 +15,14 @@ from msgspec.structs import replace
 from pipeline.checks import CHECKS, Check, Context, reasoning, wording
 from pipeline.checks.alike import similar_goals
 from pipeline.checks.ask import Questions
+from pipeline.checks.recordings import Recordings
 from pipeline.checks.rules import levels, listing, thresholds
 from pipeline.checks.secrets import card_number
 from pipeline.checks.vocabulary import vocabulary
 from pipeline.describe import words_of
 from pipeline.exceptions import ConfigError
 from pipeline.records import Sample
+from pipeline.screens.screen import takers
 from pipeline.storage.dataset import Dataset
 
 Edit = Callable[[Sample], Sample]
@@ -187,6 +189,40 @@ def test_loops(tmp_path: Path) -> None:
         other["steps"][index]["observation"] = build.step(0, 20 + index % 2)["observation"]
     samples, about = recorded(tmp_path, document, other, build.trajectory("fine", first_screen=40))
     assert found("loop", samples, about) == ["abab/0003", "loop/0002"]
+
+
+def test_recorded_elements_are_those_of_the_row(tmp_path: Path) -> None:
+    """Whether they were kept or are read again: taps on one control, in doubt, on none; no tap; a final observation."""
+    document = build.trajectory("aims", 6)
+    over = {**build.elements(1)[2], "text": "Over it"}
+    document["steps"][1]["observation"]["elements"].append(over)
+    document["steps"][2]["actions"] = [{"type": "click", "point": [0.02, 0.98]}]
+    document["steps"][3]["actions"] = [{"type": "wait"}]
+    document["final_observation"] = build.step(6, 5)["observation"]
+    _, about = recorded(tmp_path, document)
+    rows = list(about.dataset.steps(0))
+    for asked_first in (False, True):
+        steps = Recordings(about.dataset, 0).steps("aims")
+        assert [type(step._seen) is tuple for step in steps] == [False, True, True, False, False, False, False]
+        for step, row in zip(steps, rows, strict=True):
+            wanted = row.observation.elements
+            if asked_first:
+                assert step.elements == wanted
+                assert step.elements is step.elements
+            for point in ((0.5, 0.45), (0.02, 0.98), (0.5, 0.65), (0.05, 0.6), *(point for point, _ in step.tapped)):
+                assert step.takers(point) == takers(wanted, point)
+            assert step.elements == wanted
+
+
+def test_a_control_without_a_text_is_called_by_the_text_within(tmp_path: Path) -> None:
+    """Asked of the recorded elements again, as that of a control with a text of its own need not be."""
+    document = build.trajectory("row", 3)
+    row = {"type": "click", "point": [0.5, 0.65], "bbox": [0.05, 0.6, 0.95, 0.7]}
+    document["steps"][0]["actions"] = [row]
+    samples, about = recorded(tmp_path, document)
+    names_it, names_another = (turned(samples[0], thought=f"“{name}” is what I need.") for name in ("Row 0", "Open 0"))
+    assert found("thought_target", [names_it, names_another, samples[1]], about) == ["row/0000"]
+    assert Questions(["thought_target"], about).of([names_it]) == [[]]
 
 
 def test_marked_screenshots(tmp_path: Path) -> None:
