@@ -66,8 +66,6 @@ class Context:
     """References to screenshots that are what the schema says, by identity."""
     true: defaultdict[str, set[Spoken]] = field(default_factory=lambda: defaultdict(set))
     """By trajectory, the turns that are known to do what was recorded."""
-    sound: set[Spoken] = field(default_factory=set)
-    """The turns whose responses are known to read back to the letter."""
     _first: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -9,9 +9,8 @@ from .check import Context, Finding
 def rendering(case: Case, context: Context) -> Iterator[Finding]:
     """Yield messages that are not what the layout makes of the turns; turns that it cannot say are `response`'s."""
     sample = case.sample
-    for each in case.spoken:
-        if each.refused is not None:
-            return
+    if any(each.refused for each in case.spoken):
+        return
     rendered = context.renderer.render(sample.goal, sample.turns)
     if rendered != sample.messages:
         place = next((n for n, (a, b) in enumerate(zip(rendered, sample.messages, strict=False)) if a != b),
@@ -21,14 +20,11 @@ def rendering(case: Case, context: Context) -> Iterator[Finding]:
 
 def response(case: Case, context: Context) -> Iterator[Finding]:
     """Yield responses that are not exactly one answer in the layout's grammar; trained ones as they are stored."""
-    sound = context.sound
-    for number, each in enumerate(case.spoken, start=len(case.told) - len(case.spoken)):
-        if each in sound:
-            continue
+    said = case.spoken
+    for number, each in enumerate(said, start=len(case.sample.turns) - len(said)):
         if (reason := each.read.misread) is not None:
             yield Finding(f"$.turns[{number}]", reason)
             return
-        sound.add(each)
     for answer in case.answers:
         if (reason := answer.read.misread) is not None:
             yield Finding(f"$.messages[{answer.number}]", reason)
