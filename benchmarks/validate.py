@@ -22,7 +22,7 @@ def bare(dataset: Path) -> int:
     samples = 0
     for name in ("samples", "steps"):
         for file in sorted((dataset / name).glob("*.parquet")):
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=256):
+            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=256):
                 rows = batch.to_pylist()
                 samples += len(rows) if name == "samples" else 0
     return samples

@@ -203,26 +203,42 @@ def test_recorded_elements_are_those_of_the_row(tmp_path: Path) -> None:
     rows = list(about.dataset.steps(0))
     for asked_first in (False, True):
         steps = Recordings(about.dataset, 0).steps("aims")
-        assert [type(step._seen) is tuple for step in steps] == [False, True, True, False, False, False, False]
+        assert {step._elements is None for step in steps} == {True, False}
         for step, row in zip(steps, rows, strict=True):
             wanted = row.observation.elements
             if asked_first:
                 assert step.elements == wanted
                 assert step.elements is step.elements
             for point in ((0.5, 0.45), (0.02, 0.98), (0.5, 0.65), (0.05, 0.6), *(point for point, _ in step.tapped)):
-                assert step.takers(point) == takers(wanted, point)
+                assert step.controls(point) == takers(wanted, point)
             assert step.elements == wanted
 
 
-def test_a_control_without_a_text_is_called_by_the_text_within(tmp_path: Path) -> None:
-    """Asked of the recorded elements again, as that of a control with a text of its own need not be."""
+def test_a_tapped_control_is_called_by_its_text_or_that_within(tmp_path: Path) -> None:
+    """Of controls within each other it is the smallest; asked before and after all elements were read again."""
     document = build.trajectory("row", 3)
-    row = {"type": "click", "point": [0.5, 0.65], "bbox": [0.05, 0.6, 0.95, 0.7]}
-    document["steps"][0]["actions"] = [row]
+    card, row = [0.2, 0.3, 0.8, 0.55], [0.05, 0.6, 0.95, 0.7]
+    document["steps"][0]["actions"] = [{"type": "click", "point": [0.5, 0.65], "bbox": row}]
+    around = {"bbox": card, "text": "Card", "source": "dom", "clickable": True, "topmost": True}
+    document["steps"][1]["observation"]["elements"].insert(0, around)
     samples, about = recorded(tmp_path, document)
-    names_it, names_another = (turned(samples[0], thought=f"“{name}” is what I need.") for name in ("Row 0", "Open 0"))
-    assert found("thought_target", [names_it, names_another, samples[1]], about) == ["row/0000"]
-    assert Questions(["thought_target"], about).of([names_it]) == [[]]
+    for number, (name, other) in enumerate((("Row 0", "Open 0"), ("Open 1", "Card"))):
+        for _ in range(2):
+            names_it, names_another = (turned(samples[number], thought=f"“{each}” it is.") for each in (name, other))
+            assert found("thought_target", [names_it, names_another], about) == [names_another.sample_id]
+            assert found("thought_target", [names_it], about) == []
+            assert about.recordings.steps("row")[number].elements
+
+
+def test_a_turn_that_cannot_be_said_is_told_by_its_number(tmp_path: Path) -> None:
+    """Also where the turns before it are told in words, as sentences, and in each sample that says it."""
+    build.write(tmp_path / "in", build.trajectory("t", 8))
+    dataset = build.sliced(tmp_path / "in", tmp_path / "d", layout="qwen3-vl", val_fraction=0)
+    samples, about = list(dataset.samples()), build.checking(dataset)
+    bad = [turned(sample, thought="So </tool_call> it is.") for sample in (*samples[-2:], samples[-1])]
+    told = [[finding.path for _, finding in each] for each in Questions(["response"], about).of([*samples, *bad])]
+    assert told == [[] for _ in samples] + [["$.turns[6]"], ["$.turns[7]"], ["$.turns[7]"]]
+    assert about.known.outlines.of(samples[-1]).first_call > 0
 
 
 def test_marked_screenshots(tmp_path: Path) -> None:

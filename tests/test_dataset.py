@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 import random
 from pathlib import Path
+from unittest import mock
 
 import build
 import msgspec
@@ -103,10 +104,27 @@ def test_null_where_a_text_should_be_makes_no_sample(sliced: Path, name: str) ->
     assert all(isinstance(each, Sample) for each in rest)
 
 
+@pytest.mark.parametrize(("value", "readable"), [("text", True), (b"text", True), (7, False), ([], False)])
+def test_turns_of_another_type_make_no_sample(sliced: Path, value: object, readable: bool) -> None:
+    """A text may be stored as bytes; what is none is told of."""
+    rows = list(Dataset.open(sliced).rows("samples", 0))
+    for row in rows:
+        row["turns"] = row["turns"].encode() if value == b"text" else row["turns"] if value == "text" else value
+    read = list(rewritten(sliced, pa.Table.from_pylist(rows)).sample_rows(0))
+    assert {type(each) for each in read} == {Sample if readable else Unreadable}
+
+
+def test_turns_as_we_write_them_are_cut_apart(sliced: Path) -> None:
+    """None is read as any JSON, which takes several times as long."""
+    with mock.patch.object(SampleReader, "_foreign_turns", side_effect=AssertionError):
+        assert len(list(Dataset.open(sliced).shard_samples(0))) > 3
+
+
 @pytest.mark.parametrize(
     ("was", "put"),
     [
         ("[{", "[ {"),
+        ('[{"step_index":0', '[{"step_inde_":0'),
         ('"thought":"', '"thought":"},{\\"step_index\\":'),
         ('"thought":"', '"thought":"},{'),
         ('"step_index":1,', '"role":"normal","step_index":1,'),

@@ -30,6 +30,8 @@ GARBAGE = [
     "", "{}", "null", "[" * 100_000, '{"action": "CLICK", "coordinate": [1' + "1" * 5000 + ", 2]}",
     '{"action": "CLICK", "coordinate": [1.5, 2]}', '{"action": "CLICK", "coordinate": [1, 9999]}',
     '{"action": "CLICK", "coordinate": [true, 2]}', '{"action": "CLICK", "coordinate": [1, 2, 3]}',
+    '{"action": "CLICK", "coordinate": [2, 1.5]}', '{"action": "CLICK", "coordinate": [2, true]}',
+    '{"action": "CLICK", "coordinate": 5}', '{"action": "CLICK", "coordinate": {"x": 1, "y": 2}}',
     '{"action": "CLICK", "coordinate": "1, 2"}', '{"action": "CLICK", "coordinate": "12"}',
     '{"action": "CLICK", "coordinate": [1, 2], "extra": 1}',
     '{"action": "type", "action": "CLICK", "coordinate": [1, 2]}', '{"action": "type", "text": 5}',

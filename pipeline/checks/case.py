@@ -53,18 +53,18 @@ class Decision:
             self._elements = shown
         return self._elements
 
-    def takers(self, point: Point) -> Sequence[Element]:
-        """Return the recorded controls at the point that nothing is known to cover; equal to some of the `elements`."""
+    def controls(self, point: Point) -> Sequence[Element]:
+        """Return the recorded controls there that nothing is known to cover, where the sample shows them."""
         if self.step is None or is_cut(self.sample.sample_id):
             return takers(self.elements, point)
-        return self.step.takers(point)
+        return self.step.controls(point)
 
     @property
     def taps(self) -> list[Tap]:
         """The taps of the target."""
         if self._taps is None:
             self._taps = [
-                Tap(f"{self.path}.actions[{number}].point", action.point, self.takers(action.point))
+                Tap(f"{self.path}.actions[{number}].point", action.point, self.controls(action.point))
                 for number, action in enumerate(self.target.actions)
                 if isinstance(action, TAPS) and action.point is not None
             ]

@@ -30,7 +30,7 @@ from pipeline.screens.screen import hit, interactive, label, own_label, smallest
 
 from .case import Decision
 from .check import Context, Finding
-from .vocabulary import may_say, says
+from .vocabulary import may_quote, may_say, says
 
 _REASON = re.compile(
     r"\b(?:so|because|since|to|need|needs|want|must|should|therefore|thus|hence|next|then|first|before|after|now|let's"
@@ -164,13 +164,14 @@ def claims(decision: Decision, context: Context) -> Iterator[Finding]:
 def _label(decision: Decision) -> str | None:
     """Return what a person would call the tapped element, None where nothing is known of it."""
     point = getattr(decision.turn.actions[0], "point", None)
-    taker = None if point is None else smallest(decision.takers(point))
-    name = None if taker is None else own_label(taker)
-    if point is None or taker is None or name:
+    taker = None if point is None else smallest(decision.controls(point))
+    if point is None or taker is None:
+        return None
+    if name := own_label(taker):
         return name
-    elements = decision.elements  # those within the control say what it is
-    taker = hit(elements, point)
-    return None if taker is None else label(elements, taker)
+    elements = decision.elements
+    same = hit(elements, point)  # `label` knows an element by identity; the taker may be an equal one
+    return None if same is None else label(elements, same)
 
 
 def _families(actions: tuple[Action, ...]) -> set[str]:
@@ -208,7 +209,7 @@ def _announced(thought: str) -> tuple[str, ...]:
 
 
 def _quoted(thought: str) -> list[str]:
-    return [next(filter(None, groups)) for groups in _QUOTED.findall(thought)]
+    return [next(filter(None, groups)) for groups in _QUOTED.findall(thought)] if may_quote(thought) else []
 
 
 def _like(name: str, text: str) -> bool:

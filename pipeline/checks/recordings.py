@@ -14,18 +14,22 @@ from pipeline.storage.sample_reader import Unreadable
 from pipeline.storage.step_reader import COLUMNS, read_steps
 from pipeline.storage.tables import StepFacts, StepRow
 
+from .vocabulary import may_quote
 
-class _Seen(Struct, gc=False):
+Tapped = tuple[tuple[Point, Sequence[Element]], ...]
+
+
+class _Elements(Struct, gc=False):
     elements: tuple[Element, ...] = ()
 
 
-_seen = msgspec.json.Decoder(_Seen)
+_observation = msgspec.json.Decoder(_Elements)
 
 
 class RecordedStep(Struct, gc=False):
-    """A recorded step without its elements, which would take most of the memory, and of the time to go through it.
+    """A recorded step: the controls at its taps, found while it was read; all of its elements only if asked for.
 
-    They are looked at once, while they are read: for the controls at its taps, which is what nearly all decisions ask.
+    Nearly all decisions ask for no more than those, and the elements of a shard's steps do not fit a core's cache.
     """
 
     step_index: int
@@ -35,34 +39,43 @@ class RecordedStep(Struct, gc=False):
     """As it was recorded."""
     facts: StepFacts | None
     """None for the observation after the last step."""
-    tapped: tuple[tuple[Point, Sequence[Element]], ...]
+    tapped: Tapped
     """The points of its taps, and the controls there that nothing is known to cover."""
-    _seen: "tuple[Element, ...] | pa.StringScalar"
-    """The elements, or the observation as it is stored."""
+    _observation: "pa.StringScalar"
+    _elements: tuple[Element, ...] | None
 
     @classmethod
     def of(cls, row: StepRow, observation: "pa.StringScalar") -> "RecordedStep":
         """Return the step of a row, whose observation is stored so."""
         facts, elements = row.facts, row.observation.elements
-        points = [each.point for each in facts.actions if isinstance(each, TAPS)] if facts is not None else ()
-        tapped = tuple([(point, takers(elements, point)) for point in points if point is not None])
-        doubtful = any(len(there) != 1 for _, there in tapped)  # then checks go through all elements
-        seen = elements if doubtful else observation
-        return cls(row.step_index, row.image, row.observation.image, facts, tapped, seen)
+        tapped = () if facts is None else tuple([
+            (action.point, takers(elements, action.point))
+            for action in facts.actions if isinstance(action, TAPS) and action.point is not None
+        ])  # fmt: skip
+        kept = elements if facts is not None and _asks_on(tapped, facts.text.thought or "") else None
+        return cls(row.step_index, row.image, row.observation.image, facts, tapped, observation, kept)
 
     @property
     def elements(self) -> tuple[Element, ...]:
         """All recorded elements, always the same objects."""
-        if not isinstance(self._seen, tuple):
-            self._seen = _seen.decode(self._seen.as_py() or "").elements
-        return self._seen
+        if self._elements is None:
+            self._elements = _observation.decode(self._observation.as_py()).elements
+        return self._elements
 
-    def takers(self, point: Point) -> Sequence[Element]:
-        """Return the controls at the point that nothing is known to cover; equal to some of the `elements`."""
+    def controls(self, point: Point) -> Sequence[Element]:
+        """Return the controls there that nothing is known to cover: equal to some of `elements`, but other objects."""
         for known, there in self.tapped:
             if known == point:
                 return there
         return takers(self.elements, point)
+
+
+def _asks_on(tapped: Tapped, thought: str) -> bool:
+    """Tell whether checks are likely to go on to other elements than the one that is tapped.
+
+    They do where it is not one, and where a thought quotes and the control is known by the text within it.
+    """
+    return any(len(there) != 1 or (not there[0].text and may_quote(thought)) for _, there in tapped)
 
 
 class Recordings:

@@ -23,3 +23,8 @@ def says(text: str, words: frozenset[str]) -> bool:
 def may_say(text: str, words: frozenset[str]) -> bool:
     """Tell whether one of the words may stand in a text; what is not ASCII may say it in another language."""
     return not text.isascii() or not words.isdisjoint(vocabulary(text)[1])
+
+
+def may_quote(thought: str) -> bool:
+    """Tell whether there is a mark that a name in quotes begins with."""
+    return "'" in thought or '"' in thought or "“" in thought or "「" in thought

@@ -110,7 +110,7 @@ def _keys(argument: Argument, value: Any, _: Frame) -> list[str]:
 
 
 def _point(argument: Argument, value: Any, frame: Frame) -> tuple[float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 2 or not type(value[0]) is type(value[1]) is int:
+    if not isinstance(value, list | tuple) or len(value) != 2 or type(value[0]) is not int or type(value[1]) is not int:
         raise GrammarError(f"found {argument.name} = {value!r}, expected [x, y] of two whole numbers")
     try:
         return frame().read(value[0], value[1])

@@ -63,7 +63,10 @@ def own_label(element: Element) -> str:
 
 
 def label(elements: Sequence[Element], element: Element) -> str | None:
-    """Return what a person would call the element, one of `elements`: its own text, or the first text inside it."""
+    """Return what a person would call the element: its own text, or the first text inside it.
+
+    The element must be one of `elements`, not an equal one.
+    """
     if name := own_label(element):
         return name
     for number, other in enumerate(elements):

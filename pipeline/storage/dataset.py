@@ -34,7 +34,10 @@ THREADS = False
 
 @lru_cache(maxsize=2)
 def _manifest(data: bytes) -> Manifest:
-    """Return what the file says; it grows with the dataset, and a worker opens that once for each task."""
+    """Return the manifest, decoded once: a worker opens its dataset for each task, and the file grows with the shards.
+
+    All that open it share the object.
+    """
     return msgspec.json.decode(data, type=Manifest)
 
 

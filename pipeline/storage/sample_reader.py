@@ -1,7 +1,7 @@
 """Rows of `samples/` as records, fast: column by column, and what repeats is made once.
 
-A recorded turn stands in every sample after it, a system prompt in all. Equal turns, messages, screenshots and texts
-come out as one object, which whoever reads may use as a key to what it found out about them.
+A recorded turn stands in every sample after it, a system prompt in all. Equal messages, screenshots and texts come out
+as one object, and so do turns that are written the same; whoever reads may use it as a key to what it found out.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -26,7 +26,8 @@ ROLES = frozenset({"system", "user", "assistant"})
 KINDS = frozenset({"text", "image", "token"})
 _TURN = '{"step_index":'
 _FIRST_TURN, _NEXT_TURN = f"[{_TURN}", f"}},{_TURN}"
-"""How turns begin where we write them. No text within one can hold that: its quotation marks would be escaped."""
+"""How turns begin where we write them. No text within one can hold that, as its quotation marks would be escaped; what
+else can makes pieces that are no turns, and the list is read whole."""
 
 
 class Unreadable(Struct, frozen=True):
@@ -84,8 +85,8 @@ class SampleReader:
                     raise message.error
         return messages
 
-    def _all_turns(self, text: str) -> tuple[Turn, ...]:
-        if not (text and text.startswith(_FIRST_TURN) and text.endswith("}]")):  # null, too
+    def _all_turns(self, text: Any) -> tuple[Turn, ...]:
+        if not (isinstance(text, str) and text.startswith(_FIRST_TURN) and text.endswith("}]")):
             return self._foreign_turns(text)
         known = self._turns
         try:
@@ -94,8 +95,8 @@ class SampleReader:
         except msgspec.DecodeError:
             return self._foreign_turns(text)
 
-    def _foreign_turns(self, text: str) -> tuple[Turn, ...]:
-        """Return turns that another program wrote; raises TypeError or DecodeError where there are none."""
+    def _foreign_turns(self, text: Any) -> tuple[Turn, ...]:
+        """Return turns that are written in another way; raises TypeError or DecodeError where there are none."""
         known = self._turns
         return tuple([known.get(data) or self._new_turn(data, data) for data in map(bytes, self._raw.decode(text))])
 
