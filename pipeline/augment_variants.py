@@ -25,7 +25,7 @@ from .records import Sample
 from .report import StageReport
 from .screens.screen import target_box
 from .screens.states import rules
-from .slicing.compose import Setting, Shown, Subject, TooLong, compose, missing_screenshots, said, with_size
+from .slicing.compose import DONOR, Setting, Shown, Subject, TooLong, compose, missing_screenshots, said, with_size
 from .stage import Plan, Running, execute
 from .storage.apart import keep_apart
 from .storage.dataset import Dataset
@@ -185,7 +185,7 @@ def _compose(layout: Layout, setting: Setting, host: Episode, donor: Episode, sp
             bbox=boxes[position],
             provenance={
                 "host": host.name,
-                "donor": donor.name,
+                DONOR: donor.name,
                 "leave": str(splice.leave),
                 "rejoin": str(splice.rejoin),
             },

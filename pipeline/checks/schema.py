@@ -7,6 +7,7 @@ import msgspec
 
 from pipeline.records import ImageRef, Sample
 from pipeline.schema_errors import findings, json_path
+from pipeline.slicing.compose import DONOR
 
 from .case import Case
 from .check import Context, Finding
@@ -40,8 +41,12 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
 
 def recording(case: Case, context: Context) -> Iterator[Finding]:
     """Yield the sample if the recorded steps behind it cannot be read, or are not there one after the other."""
-    if (broken := context.recordings.broken.get(case.sample.trajectory_id)) is not None:
+    sample = case.sample
+    if (broken := context.recordings.broken.get(sample.trajectory_id)) is not None:
         yield Finding("$.trajectory_id", broken)
+    elif (index := sample.turns[-1].step_index) >= len(case.steps) and DONOR not in sample.provenance:
+        found = f"found {len(case.steps)} recorded steps of it in steps/{context.number:05d}.parquet"
+        yield Finding("$.trajectory_id", f"{found}, expected step {index} among them")
 
 
 def refused(document: Any) -> list[Finding]:

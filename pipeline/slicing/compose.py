@@ -285,6 +285,8 @@ def _too_long(setting: Setting, conversation: _Conversation) -> TooLong:
 
 STEPS, SCREENSHOTS = "steps", "screenshots"
 """Entries of a sample's provenance where the budget left less of the past than the policy shows."""
+DONOR = "donor"
+"""Entry of a sample's provenance that goes on as another recording did: nobody recorded all of its steps in a row."""
 
 
 def _shrinkage(full: View, view: View, last: int) -> dict[str, str]:

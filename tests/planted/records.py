@@ -83,6 +83,23 @@ def step_gone(store: Store) -> list[str]:
     return [row["sample_id"] for row in rows]
 
 
+def steps_gone(store: Store) -> list[str]:
+    """A recording that has lost its last steps; all of them, for one of three."""
+    rows = store.pick(N, lambda row: deep(row) and row["step_index"] >= 2)
+    for number, row in enumerate(rows):
+        for step in store.recording(row["trajectory_id"])[row["step_index"] if number else 0 :]:
+            store.steps.remove(step)
+    return [row["sample_id"] for row in rows]
+
+
+def strangers(store: Store) -> list[str]:
+    """The name of a trajectory that nobody recorded."""
+    rows = store.pick(N)
+    for row in rows:
+        row["trajectory_id"] = f"{row['trajectory_id']}-nobody"
+    return [row["sample_id"] for row in rows]
+
+
 def step_observation(store: Store) -> list[str]:
     """An element whose box has three sides."""
     rows = store.pick(N, lambda row: bool(json.loads(store.step(row)["observation"]).get("elements")))
@@ -114,5 +131,7 @@ KINDS = {
     "no action": Planting("schema", turn(no_action)),
     "a step that is no JSON": Planting("recording", step_json),
     "a step gone": Planting("recording", step_gone),
+    "steps lost at the end": Planting("recording", steps_gone),
+    "a trajectory of nobody": Planting("recording", strangers),
     "a box of three sides": Planting("recording", step_observation),
 }
