@@ -3,11 +3,17 @@
 import re
 from collections.abc import Iterator
 
+_HIGH = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
+"""The second and later bytes of a character in UTF-8, read as Latin-1 or Windows-1252."""
+_CLOSING = "[\u00a0…‘’“”–—»]"
+"""Those of them that may well follow a letter: a café…”."""
 _MOJIBAKE = re.compile(
     "\ufffd"  # what a decoder writes for bytes that it cannot read
     "|[ÃÂ][\u0080-\u00bf]"  # UTF-8 read as Latin-1: é becomes Ã©
     "|â€[\u0098-\u00a6\u201c-\u201d\u0153™]"  # UTF-8 read as Windows-1252: a typographic quote
-    "|[åæçèé][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2}"  # Chinese read so
+    rf"|[ãäåæçèé](?!{_CLOSING}{{2}}){_HIGH}{{2}}"  # Chinese and Japanese read so
+    rf"|(?:[ÐÑ](?!{_CLOSING}){_HIGH}){{2}}"  # Cyrillic
+    "|ï»¿"  # a byte order mark
     "|锟斤拷|烫烫烫|屯屯屯"  # and what GBK makes of replacement characters and of fresh memory
 )
 _UNSEEN = re.compile(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline.describe import language, words_of
+from pipeline.records import Lang
 
 from .case import Decision
 from .check import Context, Finding
@@ -11,17 +12,17 @@ from .phrases import sentences
 from .vocabulary import may_say, vocabulary
 
 _COORDINATES = re.compile(
-    r"[\[(（]\s*\d{1,4}(?:\.\d+)?\s*[,，]\s*\d{1,4}(?:\.\d+)?\s*[\])）]"  # a pair in brackets
-    r"|\b[xX]\s*[=:]\s*\d+(?:\.\d+)?\b|坐标|\bcoordinates?\b.{0,20}\d",
+    r"[\[(（]\s*\d{1,4}(?:\.\d+)?(?:\s*[,，]\s*\d{1,4}(?:\.\d+)?){1,3}\s*[\])）]"  # a point or a box in brackets
+    r"|\b[xX]\s*[=:]\s*\d+(?:\.\d+)?\b|坐标|\bcoordinates?\b.{0,20}\d|\bpixels? \d{1,4}\s*,\s*\d{1,4}\b",
 )
-_AXES = frozenset({"x", "coordinate", "coordinates"})
+_AXES = frozenset({"x", "coordinate", "coordinates", "pixel", "pixels"})
 """A bracket or one of the words stands in all that `_COORDINATES` finds in ASCII texts."""
 _MARKS = re.compile(
     r"\b(?:red|green|blue|yellow) (?:circle|box|dot|marker|rectangle)\b|\bbounding box(?:es)?\b|\bset[- ]of[- ]marks?\b"
-    r"|\b(?:ground[- ]truth|annotat(?:ed|ion)|labelled|synthetic|injected)\b|红圈|红框|红色圆圈|标注|边界框",
+    r"|\b(?:ground[- ]truth|annotat(?:ed|ion)|synthetic|injected)\b|红圈|红框|红色圆圈|标注|边界框",
     re.IGNORECASE,
 )
-_HINTS = ("circle", "box", "dot", "marker", "rectangle", "marks", "-of-mark", "of mark", "truth", "annotat", "labelled",
+_HINTS = ("circle", "box", "dot", "marker", "rectangle", "marks", "-of-mark", "of mark", "truth", "annotat",
           "synthetic", "injected", "红", "标注", "边界框")  # fmt: skip
 """One of them stands in all that `_MARKS` finds: thoughts without any, nearly all, are done with quickly."""
 
@@ -53,7 +54,7 @@ def tongue(decision: Decision, context: Context) -> Iterator[Finding]:
     """Yield a thought in another language than the goal's; names on the screen, in quotes, are left out."""
     words, spoken = _spoken(decision.thought)
     lang = decision.sample.lang
-    if words >= context.thresholds.thought_words_min and spoken != lang:
+    if words >= context.thresholds.thought_words_min and spoken not in {lang, None}:
         yield Finding(decision.thought_path, f"found a thought in {spoken}, expected {lang} as the goal")
 
 
@@ -98,9 +99,13 @@ def _words(thought: str) -> int:
     return vocabulary(thought)[0] if thought.isascii() else len(words_of(thought))
 
 
-def _spoken(thought: str) -> tuple[int, str]:
-    """Return how many words a thought has outside of quotes, and in which language they are."""
+def _spoken(thought: str) -> tuple[int, Lang | None]:
+    """Return how many words a thought has outside of quotes, and their language.
+
+    It is None where some are Chinese and most are not: either language may name things in the other.
+    """
     if thought.isascii() and '"' not in thought:
         return _words(thought), language(thought)
-    plain = re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", thought)
-    return len(words_of(plain)), language(plain)
+    words = words_of(re.sub(r"“[^”]*”|\"[^\"]*\"|「[^」]*」|《[^》]*》", "", thought))
+    chinese = sum(language(word) == "zh" for word in words)
+    return len(words), "en" if not chinese else "zh" if 2 * chinese > len(words) else None
