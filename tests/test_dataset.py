@@ -10,6 +10,7 @@ from unittest import mock
 
 import build
 import msgspec
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -69,11 +70,11 @@ def test_columns_and_rows_say_the_same(sliced: Path) -> None:
         assert list(read_steps(batch[3:9])) == steps[3:9]
 
 
-def rewritten(sliced: Path, samples: pa.Table, **how: int) -> Dataset:
+def rewritten(sliced: Path, samples: pa.Table, coded: tuple[str, ...] = CODED, **how: int) -> Dataset:
     """Return the dataset with other samples in its first shard, as another program may write them."""
     dataset, buffer = Dataset.open(sliced), io.BytesIO()
     pq.write_table(samples, buffer, **how)
-    dataset._files["samples/00000.parquet", CODED] = pq.ParquetFile(buffer, read_dictionary=list(CODED))
+    dataset._files["samples/00000.parquet", coded] = pq.ParquetFile(buffer, read_dictionary=list(coded))
     return dataset
 
 
@@ -82,6 +83,35 @@ def test_rows_may_be_grouped_otherwise(sliced: Path, size: int) -> None:
     """Texts are numbered anew in each row group; those of other programs have other lengths."""
     dataset = rewritten(sliced, Dataset.open(sliced).table("samples", 0), row_group_size=size)
     assert list(dataset.shard_samples(0)) == list(Dataset.open(sliced).shard_samples(0))
+
+
+def test_a_table_comes_in_our_order_and_types(sliced: Path) -> None:
+    """Whatever wrote it: other programs order columns by name, and have large texts and lists."""
+    ours = Dataset.open(sliced).table("samples", 0)
+    theirs = pl.DataFrame(ours).to_arrow().select(sorted(ours.column_names))
+    assert theirs.schema != ours.schema
+    assert rewritten(sliced, theirs, coded=()).table("samples", 0) == ours
+    assert rewritten(sliced, theirs, coded=()).table("samples", 0, [3, 1]) == ours.take([3, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "found"),
+    [
+        ("step_index", ["one", "two"], "columns of other types"),
+        ("goal", [None, "Do it"], "columns of other types"),
+        ("more", [1, 1], r"other columns .*\(more\)"),
+    ],
+)
+def test_a_table_of_other_types_is_told_of(sliced: Path, name: str, values: list[object], found: str) -> None:
+    """No text for a number, no null where none may be, no column more; a row that is not asked for may have a null."""
+    rows = list(Dataset.open(sliced).rows("samples", 0))[:2]
+    for row, value in zip(rows, values, strict=True):
+        row[name] = value
+    dataset = rewritten(sliced, pa.Table.from_pylist(rows), coded=())
+    with pytest.raises(InputError, match=f"found {found}"):
+        dataset.table("samples", 0)
+    if name == "goal":
+        assert dataset.table("samples", 0, [1])["goal"].to_pylist() == ["Do it"]
 
 
 @pytest.mark.parametrize("name", ["role", "content", "loss_weight"])

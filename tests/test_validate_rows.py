@@ -1,10 +1,12 @@
 """`gdp validate` and the whole dataset: leaks, ids, injected errors, what is told, taken over and refused."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import build
+import polars as pl
 import pytest
 from msgspec.structs import replace
 from spoiling import clean, last, message, refused, rendered, row, spoil
@@ -15,6 +17,8 @@ from pipeline.exceptions import ConfigError
 from pipeline.layouts import LAYOUTS
 from pipeline.records import Sample
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST
+from pipeline.storage.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +188,28 @@ def test_a_limit_of_tokens_needs_a_tokenizer(good: Dataset) -> None:
     for alone in ({"max_tokens": 5}, {"tokenizer": "x/y"}):
         with pytest.raises(ConfigError, match="together with"):
             build.validated(Path(good.path), **alone)
+
+
+def test_a_dataset_that_another_program_wrote_is_taken_over(good: Dataset, tmp_path: Path) -> None:
+    """Polars writes large texts and lists, and here the columns in another order: read, refused, kept and written."""
+
+    def nameless(samples: list[Sample]) -> list[Sample]:
+        return [replace(samples[0], goal=" "), *samples[1:]]
+
+    ours = build.edited(good, tmp_path / "ours", nameless)
+    shards = []
+    for shard in ours.manifest.shards:
+        file = tmp_path / "theirs" / shard.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        frame = pl.read_parquet(tmp_path / "ours" / shard.name)
+        frame.select(sorted(frame.columns)).write_parquet(file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        shards.append(replace(shard, bytes=file.stat().st_size, sha256=digest))
+    manifest = replace(ours.manifest, shards=tuple(shards))
+    Place(str(tmp_path / "theirs")).write(MANIFEST, manifest.to_json(), "m")
+    kept = []
+    for name in ("ours", "theirs"):
+        report = build.validated(tmp_path / name, tmp_path / f"{name}-kept")
+        assert report.manifest.counts["samples"].rejected == 1
+        kept.append(build.rows(Dataset.open(tmp_path / f"{name}-kept"), "samples"))
+    assert kept[0] == kept[1]

@@ -67,7 +67,7 @@ class Dataset:
             if not place.exists():
                 hint = "gdp slice TRAJECTORIES -o OUT makes one"
                 raise InputError(str(place), "found nothing there, expected a dataset folder", hint) from None
-            hint = "run the stage that writes it to its end"
+            hint = "run the stage that writes it to its end; of trajectories, gdp slice makes one"
             raise InputError(str(place), f"found no {MANIFEST}, expected a dataset", hint) from None
         except OSError as error:
             raise InputError(str(place), f"cannot read it ({error}), expected a dataset") from error
@@ -126,18 +126,28 @@ class Dataset:
             for group in range(file.num_row_groups):  # one by one: numbers of texts are those of a row group
                 yield from file.iter_batches(256, row_groups=[group], columns=columns, use_threads=THREADS)
 
-    def table(self, table: str, number: int) -> "pa.Table":
-        """Return one shard of a table as it is; empty if the table has no such shard."""
-        shard = self.shard(table, number)
+    def table(self, table: str, number: int, rows: Sequence[int] | None = None) -> "pa.Table":
+        """Return one shard of a table, or the named rows of it; empty if the table has no such shard.
+
+        Columns come in our order and types, whatever other program wrote them; raises InputError where they cannot.
+        """
+        shard, schema = self.shard(table, number), SCHEMAS[table]
         if shard is None:
-            return SCHEMAS[table].empty_table()
+            return schema.empty_table()
+        where = f"{self.path}/{shard.name}"
         with self._explained(shard.name):
-            found = self._open(shard.name).read().replace_schema_metadata(None)
-        if found.column_names != SCHEMAS[table].names:
-            missing = sorted(set(SCHEMAS[table].names) ^ set(found.column_names))
-            message = f"found other columns than this version writes ({', '.join(missing)}), expected the same"
-            raise InputError(f"{self.path}/{shard.name}", message, DAMAGED_HINT)
-        return found
+            found = self._open(shard.name).read()
+        if other := sorted(set(schema.names) ^ set(found.column_names)):
+            message = f"found other columns than this version writes ({', '.join(other)}), expected the same"
+            raise InputError(where, message, DAMAGED_HINT)
+        if rows is not None:
+            found = found.take(pa.array(rows, pa.int64()))
+        try:
+            return found.select(schema.names).cast(schema).replace_schema_metadata(None)
+        except (pa.ArrowException, ValueError) as error:  # ValueError: a null where none may be
+            reason = str(error).splitlines()[0][:120]
+            message = f"found columns of other types than this version writes ({reason}), expected the same"
+            raise InputError(where, message, DAMAGED_HINT) from error
 
     def frame(self, table: str, columns: list[str]) -> "pl.DataFrame":
         """Return columns of a whole table, every shard of it; for questions that no single shard answers."""

@@ -46,7 +46,7 @@ def unreadable_row(fingerprint: str, dataset: Dataset, number: int, index: int) 
 def write(dataset: Dataset, out: Place, number: int, flags: Flags, refused: list[dict[str, Any]]) -> tuple[Shard, ...]:
     """Write a shard: the rows that are kept, with their flags and otherwise as they are."""
     with ShardWriter(out, number, ("samples", "rejected"), _metadata(dataset)) as writer:
-        kept = dataset.table("samples", number).take(pa.array(list(flags), pa.int64()))
+        kept = dataset.table("samples", number, list(flags))
         column = kept.schema.get_field_index("flags")
         marked = pa.array(list(map(list, flags.values())), kept.schema.field(column).type)
         writer.write_table("samples", kept.set_column(column, kept.schema.field(column), marked))
