@@ -56,7 +56,7 @@ def hints(manifest: Manifest, path: str, *, written: bool, page: str | None = No
     elif flow.rejected or flagged:
         yield "--report DIR shows each finding beside its screenshot; --verbose names every refused row"
     if "thought" in manifest.rejected:
-        yield "where a recording has no thoughts, slice with a layout that asks for none: qwen2.5-vl or qwen3-vl-computer"
+        yield "recordings without thoughts: slice with a layout that asks for none, qwen2.5-vl or qwen3-vl-computer"
     if not written and (flow.rejected or flagged):
         yield "-o OUT writes the samples that pass, with their warnings as flags, which gdp view filters by"
     elif flagged:
