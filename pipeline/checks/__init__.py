@@ -42,9 +42,9 @@ CHECKS: dict[str, Check] = {
     "empty_turn": Check("error", "every turn says something", of_outline=structure.empty),
     "control_token": Check("error", "no text spells a control token of the model", of_outline=structure.control_token),
     "layout": Check("error", "the sample is of the dataset's layout", of_outline=structure.layout),
-    "rendering": Check("error", "the messages are what the layout makes of the turns", of_sample=rendering.rendering),
     "response": Check("error", "each answer is one call of the layout's grammar, and reads back to the letter",
                       of_sample=rendering.response),
+    "rendering": Check("error", "the messages are what the layout makes of the turns", of_sample=rendering.rendering),
     "too_long": Check("error", "the sample has no more than --max-tokens", of_sample=tokens.too_long,
                       needs=attrgetter("limit")),
     # screenshots
