@@ -1,6 +1,6 @@
 """Write the parts of the documentation that the program itself knows: `make docs`. tests/test_docs.py compares them.
 
-- docs/cli.md: the help of every command; docs/checks.md: the table of checks.
+- docs/cli.md: the help of every command; docs/checks.md: the tables of checks and thresholds.
 - docs/layouts.md (`layout_page.py`); docs/resolution.md: its tables (`resolution.py`).
 - docs/formats.md: the table of formats; docs/reasons.md: what `gdp import` refuses.
 - docs/training.md: the table of every key of the training configuration.
@@ -110,6 +110,15 @@ def checks() -> str:
     return "\n".join(["| check | severity | what holds where it is silent |", "|---|---|---|", *rows])
 
 
+def thresholds() -> str:
+    """Return the table of thresholds."""
+    from pipeline.checks.thresholds import MEANINGS, Thresholds, takes
+
+    rows = [f"| `{key}` | {takes(key)} | `{getattr(Thresholds(), key):g}` | `{check}`: {meaning} |"
+            for key, (check, meaning) in MEANINGS.items()]  # fmt: skip
+    return "\n".join(["| key | takes | default | what is still fine |", "|---|---|---|---|", *rows])
+
+
 def tree() -> str:
     """Return the file tree of the README."""
     width = max(map(len, TREE))
@@ -163,7 +172,8 @@ def main() -> None:
         file = ROOT / "docs" / f"{page}.md"
         file.write_text(replaced(file.read_text(encoding="utf-8"), name, content), encoding="utf-8")
     page = ROOT / "docs" / "checks.md"
-    page.write_text(replaced(page.read_text(encoding="utf-8"), "checks", checks()), encoding="utf-8")
+    text = replaced(page.read_text(encoding="utf-8"), "checks", checks())
+    page.write_text(replaced(text, "thresholds", thresholds()), encoding="utf-8")
     (ROOT / "docs" / "errors.md").write_text(errors_page.page(), encoding="utf-8")
     readme = ROOT / "README.md"
     text = replaced(readme.read_text(encoding="utf-8"), "tree", tree())

@@ -8,7 +8,6 @@ from typing import Any
 from .storage.dataset import Dataset
 from .storage.manifest import Manifest
 from .terminal import safe_line
-from .validation import verdict
 
 SHOWN = 20
 """Refused rows that the text names by default; the JSON names all."""
@@ -18,6 +17,10 @@ NEEDING_NO_ELEMENTS = frozenset({"labelled", "mined_noop"})
 
 GUARDS = 3
 """Guards of a kind of error that the text names by default; the JSON and `--verbose` name all."""
+
+ONE = {"trajectories": "trajectory", "tasks": "task", "apps": "app", "near-duplicates": "near-duplicate",
+       "edges": "edge", "screens": "screen"}  # fmt: skip
+"""What is counted, of one."""
 
 SLACK = 0.02
 """How far the share of error samples may be from the rate without a word."""
@@ -96,6 +99,11 @@ class StageReport:
         """Return the whole report as plain data."""
         flows = {name: {"in": f.into, "added": f.added, "out": f.out, "rejected": f.rejected}
                  for name, f in self.manifest.counts.items()}  # fmt: skip
+        unasked = {}
+        if self.manifest.stage == "validate":
+            from .validation.unasked import unasked as which  # it brings all checks along
+
+            unasked = {"not_asked": which(self.manifest)}
         return {
             "stage": self.manifest.stage,
             "path": self.path,
@@ -105,6 +113,7 @@ class StageReport:
             "details": self.manifest.details,
             "findings": self.findings,
             "flagged": self.flagged,
+            **unasked,
             "refused": list(self.refused),
         }
 
@@ -129,9 +138,6 @@ class StageReport:
 
     def _hints(self) -> Iterator[str]:
         manifest = self.manifest
-        if manifest.stage == "validate":
-            yield from verdict.hints(manifest, self.path, written=self.written, page=self.page)
-            return
         if manifest.stage == "slice" and manifest.prompts.system is None:
             yield "the system prompt is gdp's own wording; give your agent's with --system-prompt FILE"
         if any(key.startswith("template: ") for key in manifest.details.get("thoughts", {})):
@@ -155,23 +161,25 @@ class StageReport:
 
     def render_text(self) -> str:
         """Return the report for a person: counts, then the first refused rows with their places."""
+        if self.manifest.stage == "validate":
+            from .validation import verdict  # it brings all checks along
+
+            return "\n".join(verdict.lines(self))
         lines = [f"{self.manifest.stage}: {self.path}", *self._counts()]
         lines += [f"warning: {warning}" for warning in self._warnings()]
         lines += [f"hint: {hint}" for hint in self._hints()]
         findings = [row for row in self.refused if row["code"] not in HELD_BACK]
-        shown = 0 if self.manifest.stage == "validate" and not self._whole else self.shown
-        lines += [safe_line(f"{row['where']}: {row['message']} [{row['code']}]") for row in findings[:shown]]
-        if 0 < shown < len(findings):
-            lines.append(f"… and {len(findings) - shown} more; --verbose names all")
+        lines += [safe_line(f"{row['where']}: {row['message']} [{row['code']}]") for row in findings[: self.shown]]
+        if self.shown < len(findings):
+            lines.append(f"… and {len(findings) - self.shown} more; --verbose names all")
         return "\n".join(lines)
 
     @property
-    def _whole(self) -> bool:
+    def whole(self) -> bool:
+        """Whether every refused row is to be named."""
         return self.shown == sys.maxsize
 
     def _counts(self) -> list[str]:
-        if self.manifest.stage == "validate":
-            return list(verdict.lines(self.manifest, whole=self._whole))
         lines = []
         for name, flow in self.manifest.counts.items():
             added = f" + {flow.added} added" if flow.added else ""
@@ -187,7 +195,7 @@ class StageReport:
 
     def _details(self) -> Iterator[str]:
         """Yield what the stage counted; kinds of error that came to nothing share two lines, unless all is asked."""
-        details, whole = self.manifest.details, self._whole
+        details, whole = self.manifest.details, self.whole
         kinds = [name for name in self.manifest.config.get("kinds", ()) if name in details]
         idle = [name for name in kinds if details[name] == {}]
         never = [] if whole else [name for name in kinds if name not in idle and not details[name].get("truthful")]
@@ -226,7 +234,10 @@ def _detail(value: Any, guards: int | None = None) -> str:
     if not isinstance(value, dict):
         return str(value)
     if "considered" not in value:
-        return ", ".join(f"{count} {name}" for name, count in value.items()) or "none"
+        return (
+            ", ".join(f"{count} {ONE.get(name, name) if count == 1 else name}" for name, count in value.items())
+            or "none"
+        )
     stopped = [f"{n} {guard}" for guard, n in _guards(value)]
     line = f"{value['considered']} considered, {value.get('truthful', 0)} possible, {value.get('made', 0)} made"
     if value.get("in place"):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 GREEN, RED, GREY, BOLD, RESET = "\x1b[32m", "\x1b[31m", "\x1b[90m", "\x1b[1m", "\x1b[0m"
 
@@ -28,6 +29,27 @@ def safe_line(text: str) -> str:
     'a␊b'
     """
     return safe(text).translate({0x0A: 0x240A, 0x09: 0x2409, 0x2028: 0x240A, 0x2029: 0x240A})
+
+
+def numbered(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> numbered(1, "sample"), numbered(2, "sample")
+    ('1 sample', '2 samples')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def cut(lines: list[str], room: int, rest: Callable[[int], str]) -> list[str]:
+    """Return at most `room` lines, of which the last one is `rest` of how many were left out, if any were.
+
+    >>> cut(["a", "b", "c"], 2, "and {} more".format)
+    ['a', 'and 2 more']
+    """
+    if len(lines) <= room:
+        return lines
+    kept = max(room - 1, 0)
+    return [*lines[:kept], rest(len(lines) - kept)]
 
 
 def coloured() -> bool:

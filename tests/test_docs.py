@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from pipeline.actions import Action, KeyUp, MouseUp
-from pipeline.checks import CHECKS
+from pipeline.checks import CHECKS, Thresholds
+from pipeline.checks.thresholds import MEANINGS
 from pipeline.cli import main as gdp
 from pipeline.errors import KINDS
 from pipeline.errors.guards import GUARDS
@@ -49,6 +50,14 @@ def test_the_page_of_checks_has_them_all() -> None:
     """docs/checks.md holds the table that `make docs` writes."""
     page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     assert generate.between(page, "checks") == generate.checks()
+
+
+def test_the_page_of_checks_has_every_threshold() -> None:
+    """docs/checks.md holds the table that `make docs` writes, with a row for each key of the file."""
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    assert generate.between(page, "thresholds") == generate.thresholds()
+    assert list(MEANINGS) == list(Thresholds.__struct_fields__)
+    assert {check for check, _ in MEANINGS.values()} <= set(CHECKS)
 
 
 def test_the_page_on_layouts_is_what_they_do() -> None:

@@ -16,10 +16,8 @@ from pages import recordings
 from pipeline.overview import charts, drift
 from pipeline.overview.measure import Measures, measure, words
 from pipeline.overview.refused import Gallery
-from pipeline.records import Sample
 from pipeline.storage.dataset import Dataset
 from pipeline.terminal import safe
-from pipeline.validation.verdict import lines
 
 SAMPLES = Path(__file__).parent.parent / "sample_data" / "trajectories"
 
@@ -194,26 +192,6 @@ def test_a_report_never_overwrites_what_is_not_its_own(dataset: Dataset, tmp_pat
     assert "Traceback" not in done.stderr
     assert (tmp_path / "file").read_text() == "mine"
     assert not (Path(dataset.path) / "report").exists()
-
-
-def test_the_summary_is_short_and_the_worst_comes_first(dataset: Dataset, tmp_path: Path) -> None:
-    """However many checks find something: 25 lines at most, errors before warnings, one line each."""
-
-    def spoiled(samples: list[Sample]) -> list[dict[str, object]]:
-        from pipeline.storage.tables import sample_row
-
-        return [{**sample_row(sample), "goal": ""} for sample in samples]
-
-    bad = build.edited(dataset, tmp_path / "bad", spoiled)
-    report = build.validated(Path(bad.path))
-    details = {**report.manifest.details, "warnings": {f"check_{n:02d}": n for n in range(1, 40)}}
-    manifest = replace(report.manifest, details=details)
-    told = list(lines(manifest, whole=False))
-    levels = [line.split()[0] for line in told if line.split()[0] in {"error", "warning", "info"}]
-    assert levels == sorted(levels)
-    assert levels[0] == "error"
-    assert len(told) + 6 <= 25
-    assert len(list(lines(manifest, whole=True))) > 39
 
 
 def test_measures_of_nothing() -> None:

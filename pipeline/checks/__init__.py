@@ -28,6 +28,10 @@ from pipeline.checks.thresholds import Thresholds
 
 PIXELS = attrgetter("pixels")
 """What a check needs that decodes screenshots."""
+LIMIT = attrgetter("limit")
+"""What a check of `--max-tokens` needs."""
+THINKS = attrgetter("layout.thinks")
+"""What a check needs that misses thoughts; those of thoughts themselves need it by what they are."""
 CHECKS: dict[str, Check] = {
     # records
     "schema": Check("error", "the sample is what the JSON Schema says", of_record=schema.check),
@@ -46,7 +50,7 @@ CHECKS: dict[str, Check] = {
                       of_sample=rendering.response),
     "rendering": Check("error", "the messages are what the layout makes of the turns", of_sample=rendering.rendering),
     "too_long": Check("error", "the sample has no more than --max-tokens", of_sample=tokens.too_long,
-                      needs=attrgetter("limit")),
+                      needs=LIMIT),
     # screenshots
     "image_file": Check("error", "each screenshot is there, whole, and what its record says", of_sample=images.decodes,
                         needs=PIXELS),
@@ -92,7 +96,7 @@ CHECKS: dict[str, Check] = {
     "error_turns": Check("error", "an injected error has the turns that its kind makes",
                          of_outline=history.error_turns),
     # thoughts
-    "thought": Check("error", "the trained turn has a thought", of_sample=thought.check),
+    "thought": Check("error", "the trained turn has a thought", of_sample=thought.check, needs=THINKS),
     "thought_length": Check("warning", "the thought is neither a word nor an essay", of_thought=wording.length),
     "thought_unfinished": Check("warning", "the thought does not break off", of_thought=wording.unfinished),
     "thought_language": Check("warning", "the thought is in the goal's language", of_thought=wording.tongue),
@@ -141,8 +145,10 @@ CHECKS: dict[str, Check] = {
 
 __all__ = [
     "CHECKS",
+    "LIMIT",
     "PIXELS",
     "SEVERITIES",
+    "THINKS",
     "Check",
     "Context",
     "Facts",

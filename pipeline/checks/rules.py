@@ -9,6 +9,7 @@ import msgspec
 from pipeline.exceptions import ConfigError
 
 from . import CHECKS, SEVERITIES, Severity, Thresholds
+from .thresholds import wrong
 
 
 def levels(selected: Sequence[str], ignored: Sequence[str], severities: Sequence[str]) -> dict[str, Severity]:
@@ -45,10 +46,9 @@ def thresholds(file: Path | None) -> Thresholds:
     if unknown:
         known = ", ".join(Thresholds.__struct_fields__)
         raise ConfigError(str(file), f"found the key {unknown[0]!r}, expected one of {known}")
-    try:
-        return msgspec.convert(found, type=Thresholds)
-    except msgspec.ValidationError as error:
-        raise ConfigError(str(file), f"found {error}, expected a threshold") from None
+    if (message := wrong(found)) is not None:
+        raise ConfigError(str(file), message)
+    return msgspec.convert(found, type=Thresholds)
 
 
 def listing() -> str:

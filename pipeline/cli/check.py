@@ -98,7 +98,8 @@ def validate_command(
         told = overview.Told(report, looked)
         if report_folder is not None:
             overview.write(looked, report_folder)
-    printed = out or (source if report.exit_code == 0 else None)
+    passed = report.exit_code == 0 and not report.manifest.counts["samples"].rejected
+    printed = out or (source if passed else None)
     finish_stage(report, printed, form=form, quiet=quiet, told=told)
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.manifest import Manifest
+from pipeline.terminal import cut, safe_line
 
 from .measure import COUNTED, MEASURED, Measures, shares
 
@@ -35,7 +36,7 @@ class Drift(Struct, frozen=True):
 def compare(own: Dataset, other: Dataset, mine: Measures, theirs: Measures) -> Drift:
     """Return how `own` differs from `other`."""
     distances, moved = {}, {}
-    for name in COUNTED:
+    for name in (name for name in COUNTED if name in theirs.counts):
         now, before = (_of_all(each, name) for each in (mine, theirs))
         distances[name] = total_variation(now, before)
         if distances[name] >= MUCH:
@@ -135,22 +136,28 @@ def _digests(dataset: Dataset) -> dict[str, bytes]:
     return found
 
 
-def lines(drift: Drift, there: str) -> list[str]:
-    """Return the differences for a person, the largest first."""
-    told = [f"against {there}:"]
-    told.append("  samples   " + ", ".join(f"{count} {what}" for what, count in drift.samples.items()))
-    for place, (before, now) in list(drift.settings.items())[:SETTINGS]:
-        told.append(f"  setting   {place}: {_value(before)} there, {_value(now)} here")
-    if len(drift.settings) > SETTINGS:
-        told.append(f"  setting   … and {len(drift.settings) - SETTINGS} more, see --format json or --report")
-    moved = sorted(drift.moved, key=lambda name: -drift.distances[name])
-    told += [f"  moved     {name} by {drift.distances[name]:.2f}: {drift.moved[name]}" for name in moved]
-    if not moved:
-        told.append("  moved     nothing: every distribution is within 0.1 of the other's")
-    return told
+def lines(drift: Drift, there: str, room: int | None = None) -> list[str]:
+    """Return the differences for a person, the largest first, and in so many lines; what is left out is counted."""
+    head = [f"against {there}:", "  samples   " + ", ".join(f"{count} {what}" for what, count in drift.samples.items())]
+    settings = [f"  setting   {place}: {_value(before)} there, {_value(now)} here"
+                for place, (before, now) in drift.settings.items()]  # fmt: skip
+    names = sorted(drift.moved, key=lambda name: -drift.distances[name])
+    moved = [f"  moved     {name} by {drift.distances[name]:.2f}: {drift.moved[name]}" for name in names]
+    moved = moved or ["  moved     nothing: every distribution is within 0.1 of the other's"]
+    if room is None:
+        return [*map(safe_line, (*head, *settings, *moved))]
+    left = max(room - len(head), 0)
+    for_moved = min(len(moved), max(left - min(len(settings), SETTINGS), left // 2))
+    told = [
+        *head,
+        *cut(settings, left - for_moved, "  setting   … and {} more, see --verbose, --format json or --report".format),
+        *cut(moved, for_moved, "  moved     … and {} more, see --verbose, --format json or --report".format),
+    ]
+    return [*map(safe_line, told)]
 
 
-SETTINGS = 5
+SETTINGS = 6
+"""Lines about settings where distributions need the room."""
 
 
 def _value(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipeline.actions import kind, target_point
 from pipeline.describe import words_of
@@ -55,7 +56,7 @@ class Measures(Struct, frozen=True):
     samples: int
     trajectories: int
     counts: dict[str, dict[str, int]]
-    """By the names of `COUNTED`, how often each value occurs, the commonest first."""
+    """By the names of `COUNTED`, how often each value occurs, the commonest first; no `flag` where it is not known."""
     values: dict[str, list[int]]
     """By the names of `MEASURED`, the number of every sample, of every trajectory for `screens`."""
     clicks: tuple[ClickMap, ...]
@@ -147,11 +148,20 @@ class _Counter:
 
     def measures(self) -> Measures:
         """Return the result."""
-        counts = {name: dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
-                  for name, found in self._counts.items()}  # fmt: skip
+        counts = {name: _commonest_first(found) for name, found in self._counts.items()}
         values = {name: found.tolist() for name, found in self._values.items()}
         return Measures(self._samples, len(self._trajectories), counts, values, self._clicks.maps(),
                         self._unreadable)  # fmt: skip
+
+
+def flagged(measures: Measures, flags: dict[str, int] | None) -> Measures:
+    """Return the measures with other counts of flags; with none of them, where no validation has asked."""
+    counts = {name: found for name, found in measures.counts.items() if name != "flag"}
+    return replace(measures, counts=counts if flags is None else {**counts, "flag": _commonest_first(flags)})
+
+
+def _commonest_first(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
 
 def words(text: str) -> int:

@@ -1,7 +1,7 @@
 """The pages as HTML text: one file each, no script, nothing fetched; every text of the data escaped."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 from pipeline.checks import CHECKS
 from pipeline.records import ImageRef
 from pipeline.storage.manifest import Manifest
+from pipeline.validation.unasked import by_reason, n_asked, unasked
 from pipeline.validation.verdict import findings
 
 from . import charts
@@ -63,7 +64,7 @@ def report(content: Content, picture: Address) -> str:
         + "</nav>",
         _tiles(content),
         _verdict(manifest),
-        _findings(manifest),
+        _findings(content),
         _funnel(content),
         _against(content),
         _content(content),
@@ -123,15 +124,15 @@ def _verdict(manifest: Manifest) -> str:
         return f'<p class="verdict error">{text}</p>'
     if warnings:
         return f'<p class="verdict warning">No error; {_number(warnings, "warning")}.</p>'
-    return f'<p class="verdict good">Nothing found by {len(manifest.config.get("checks", ()))} checks.</p>'
+    return f'<p class="verdict good">Nothing found by {_number(n_asked(manifest), "check")}.</p>'
 
 
 def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _findings(manifest: Manifest) -> str:
-    rows = []
+def _findings(content: Content) -> str:
+    manifest, rows = content.manifest, []
     for level, name, times, examples in findings(manifest):
         listed = "".join(f"<li>{escaped(each)}</li>" for each in examples)
         meaning = escaped(CHECKS[name].meaning) if name in CHECKS else ""
@@ -144,10 +145,29 @@ def _findings(manifest: Manifest) -> str:
     table = (
         f'<div class="scroll"><table class="findings">{head}{"".join(rows)}</table></div>' if rows else "<p>None.</p>"
     )
-    silent = ", ".join(f"<code>{escaped(name)}</code>" for name in manifest.config.get("checks", {})
-                       if name not in {found[1] for found in findings(manifest)})  # fmt: skip
+    told = {found[1] for found in findings(manifest)} | set(unasked(manifest))
+    silent = _codes(name for name in manifest.config.get("checks", {}) if name not in told)
     quiet = f"<details><summary>checks that found nothing</summary><p>{silent}</p></details>" if silent else ""
-    return f'<h2 id="findings">Findings</h2>{table}{quiet}'
+    idle = "".join(f"<p>{_codes(names)}: {escaped(reason)}</p>" for reason, names in by_reason(manifest).items())
+    quiet += f"<details><summary>checks that could not be asked</summary>{idle}</details>" if idle else ""
+    return f'<h2 id="findings">Findings</h2>{_where(content)}{table}{quiet}'
+
+
+def _where(content: Content) -> str:
+    """Return where the samples are that were found: pictures are shown of refused rows only."""
+    manifest, path = content.manifest, content.path
+    told = []
+    if manifest.counts["samples"].rejected:
+        told.append('Refused rows stand <a href="#refused">below</a> beside their screenshots.')
+    if manifest.details.get("flagged", 0):
+        filtered = f"gdp view {path}" if manifest.shards else "gdp validate -o OUT, and then gdp view OUT"
+        told.append("A sample with a warning is kept and not shown here; its flags name the checks, and "
+                    f"<code>{escaped(filtered)}</code> filters by them.")  # fmt: skip
+    return f'<p class="soft">{" ".join(told)}</p>' if told else ""
+
+
+def _codes(names: Iterable[str]) -> str:
+    return ", ".join(f"<code>{escaped(name)}</code>" for name in names)
 
 
 def _funnel(content: Content) -> str:
@@ -160,7 +180,7 @@ def _content(content: Content) -> str:
     theirs = content.theirs
     for name, meaning in COUNTED.items():
         counts = content.measures.counts[name]
-        other = theirs.counts[name] if theirs else None
+        other = theirs.counts.get(name) if theirs else None
         if counts or other:
             drawn = charts.bars({**counts, **dict.fromkeys(set(other or ()) - set(counts), 0)}, beside=other)
             figures.append(_figure(name, meaning, drawn))

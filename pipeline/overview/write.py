@@ -20,11 +20,12 @@ from pipeline.records import ImageRef
 from pipeline.report import StageReport
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.manifest import Manifest
-from pipeline.validation.verdict import table
+from pipeline.validation import verdict
+from pipeline.validation.unasked import unasked
 
 from . import drift, page
 from .charts import bins
-from .measure import Measures, measure
+from .measure import Measures, flagged, measure
 from .refused import Gallery, Refused
 
 PAGE = 40
@@ -72,20 +73,24 @@ class Told(Struct, frozen=True):
 
     def render_text(self) -> str:
         """Return one below the other."""
-        lines = [self.own.render_text()]
-        if self.looked.moved is not None and self.looked.other is not None:
-            lines += drift.lines(self.looked.moved, self.looked.other.path)
-        return "\n".join(lines)
+        moved, other = self.looked.moved, self.looked.other
+        if moved is None or other is None:
+            return self.own.render_text()
+        return "\n".join(verdict.lines(self.own, lambda room: drift.lines(moved, other.path, room)))
 
 
 def look(report: StageReport, against: Dataset | None) -> Looked:
     """Measure the dataset of a report, and another one to compare it with."""
     dataset = Dataset.open(report.path)
     measures = measure(dataset)
+    if not report.written:  # what a row says there is of an earlier validation
+        measures = flagged(measures, report.manifest.details.get("flags", {}))
     unwritten = () if report.written else report.refused
     if against is None:
         return Looked(dataset, report.manifest, measures, unwritten)
     theirs = measure(against)
+    if against.manifest.stage != "validate" and not theirs.counts["flag"]:
+        theirs = flagged(theirs, None)
     moved = drift.compare(dataset, against, measures, theirs)
     return Looked(dataset, report.manifest, measures, unwritten, against, theirs, moved)
 
@@ -178,7 +183,8 @@ def _document(looked: Looked) -> dict[str, Any]:
         "counts": {name: {"in": flow.into, "added": flow.added, "out": flow.out, "rejected": flow.rejected}
                    for name, flow in manifest.counts.items()},
         "flagged": manifest.details.get("flagged", 0),
-        "findings": table(manifest),
+        "findings": verdict.table(manifest),
+        "not_asked": unasked(manifest),
         "rejected": manifest.rejected,
         "funnel": [{"after": name, "samples": count} for name, count in funnel(looked)],
         "samples": measures.samples,

@@ -88,18 +88,16 @@ def _checked(task: ValidateTask) -> ShardResult:
     for index, (sample, found) in enumerate(_asked(dataset, task.number, questions)):
         n_samples += 1
         if isinstance(sample, Unreadable):
-            refused.append(unreadable_row(task.fingerprint, dataset, task.number, index))
-            counts["error"]["schema"] += 1
-            example = f"{refused[-1]['sample_id']}: {refused[-1]['message']}"
-            examples.setdefault("schema", []).append(example if task.names is None else task.names.text(example))
+            row, broken = unreadable_row(task.fingerprint, dataset, task.number, index)
+            refused.append(row)
+            counts["error"]["schema"] += len(broken)
+            _show(examples, task, row["sample_id"], [("schema", finding) for finding in broken])
             continue
         if task.names is not None:
             found = [(name, finding) for name, finding in found if name not in redact.CHECKS]
-        for name, finding in found:
+        for name, _ in found:
             counts[task.levels[name]][name] += 1
-            if len(shown := examples.setdefault(name, [])) < EXAMPLES:
-                example = f"{sample.sample_id} {finding.path}: {finding.message}"
-                shown.append(example if task.names is None else task.names.text(example))
+        _show(examples, task, sample.sample_id, found)
         wrong = [(name, finding) for name, finding in found if task.levels[name] == "error"]
         if wrong:
             where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id}"
@@ -118,10 +116,19 @@ def _checked(task: ValidateTask) -> ShardResult:
             "warnings": dict(counts["warning"]),
             "infos": dict(counts["info"]),
             "flagged": sum(map(bool, flags.values())),
+            "flags": dict(Counter(name for names in flags.values() for name in names)),
             "examples": examples,
         },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
+
+
+def _show(examples: dict[str, list[str]], task: ValidateTask, sample_id: str, found: list[Found]) -> None:
+    """Add what was found to the examples of its checks, as long as there are few."""
+    for name, finding in found:
+        if len(shown := examples.setdefault(name, [])) < EXAMPLES:
+            example = f"{sample_id} {finding.path}: {finding.message}"
+            shown.append(example if task.names is None else task.names.text(example))
 
 
 def _asked(dataset: Dataset, number: int, questions: Questions) -> Iterator[tuple[Sample | Unreadable, list[Found]]]:

@@ -24,23 +24,28 @@ Flags = dict[int, tuple[str, ...]]
 
 
 def refused_row(fingerprint: str, sample: Sample, where: str, wrong: list[tuple[str, Finding]]) -> dict[str, Any]:
-    """Return the row of `rejected/` of a sample: its first error, and how many more there are."""
+    """Return the row of `rejected/` of a sample: its first error, and how many more there are; all of the schema's."""
     code, finding = wrong[0]
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    place = f"{where} {finding.path}"
-    return rejected_row("validate", fingerprint, "sample", code, place, finding.message + more, sample=sample)
+    message = _every([each for _, each in wrong]) if code == "schema" else finding.message + more
+    return rejected_row("validate", fingerprint, "sample", code, f"{where} {finding.path}", message, sample=sample)
 
 
-def unreadable_row(fingerprint: str, dataset: Dataset, number: int, index: int) -> dict[str, Any]:
-    """Return the row of `rejected/` of what no reader takes for a sample."""
+def unreadable_row(fingerprint: str, dataset: Dataset, number: int, index: int) -> tuple[dict[str, Any], list[Finding]]:
+    """Return the row of `rejected/` of what no reader takes for a sample, and all that the schema finds in it."""
     (row,) = dataset.pick("samples", number, [index])
     document = row | {name: _loaded(row[name]) for name in ("turns", "target", "earlier_targets", "provenance")}
-    first, *more = refused_by_schema(document)
-    where = f"samples/{number:05d}.parquet[{index}] {row['sample_id']} {first.path}"
-    message = first.message + (f" (and {len(more)} more)" if more else "")
-    made = rejected_row("validate", fingerprint, "sample", "schema", where, message,
+    found = refused_by_schema(document)
+    where = f"samples/{number:05d}.parquet[{index}] {row['sample_id']} {found[0].path}"
+    made = rejected_row("validate", fingerprint, "sample", "schema", where, _every(found),
                         trajectory_id=row["trajectory_id"], step_index=row["step_index"])  # fmt: skip
-    return made | {"sample_id": row["sample_id"], "row": to_json(document)}
+    return made | {"sample_id": row["sample_id"], "row": to_json(document)}, found
+
+
+def _every(found: list[Finding]) -> str:
+    """Return all findings, those after the first with their paths: one row is often wrong in several places."""
+    first, *more = found
+    return "; ".join([first.message, *(f"{each.path}: {each.message}" for each in more)])
 
 
 def write(dataset: Dataset, out: Place, number: int, flags: Flags, refused: list[dict[str, Any]]) -> tuple[Shard, ...]:

@@ -8,6 +8,7 @@ from pipeline.exceptions import ConfigError, MissingExtraError
 from pipeline.storage.apart import keep_apart, require_folder
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.place import Place, Where
+from pipeline.terminal import numbered
 
 EXPORTED = 1000
 
@@ -57,4 +58,4 @@ def run(source: Where, config: ViewConfig, announce: Callable[[str], None]) -> N
         return
     count = export.export(catalogue, config.export, config.limit, originals)
     part = "" if count == len(catalogue) else f" of {len(catalogue)}; --limit takes more"
-    announce(f"view: {count} samples{part}; open {config.export}/index.html")
+    announce(f"view: {numbered(count, 'sample')}{part}; open {config.export}/index.html")

@@ -11,6 +11,7 @@ from pipeline.exceptions import ConfigError, ContractError, InputError
 from pipeline.records import Sample
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.manifest import Contract
+from pipeline.terminal import numbered
 from train.config import SftConfig
 from train.folder import finished
 from train.folder.rundir import RESULT
@@ -144,7 +145,7 @@ def _answers(
     items = [Item(sample.sample_id, sample.messages, sample.images) for sample in samples]
     most = options.max_new_tokens or longest(encoder, items)
     generator = Generator(dataset, encoder, base.processor, batch_size=options.batch_size, max_new_tokens=most)
-    progress.say(f"evaluate: {len(items)} samples, answers of at most {most} tokens")
+    progress.say(f"evaluate: {numbered(len(items), 'sample')}, answers of at most {most} tokens")
     model = models.load(base, _loading(adapter))
     if adapter is None:
         return [_answer("model", generator, model, items, progress)]

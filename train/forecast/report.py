@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.terminal import numbered
 from train.steps import Steps
 
 from .estimate import Estimate
@@ -47,7 +48,7 @@ class Batch:
     def __str__(self) -> str:
         whole = self.samples * self.passes * self.processes
         each = f" in each of {self.processes} processes" if self.processes > 1 else ""
-        return f"{whole} samples a step: {self.passes} x {self.samples}{each}"
+        return f"{numbered(whole, 'sample')} a step: {self.passes} x {self.samples}{each}"
 
 
 @dataclass(frozen=True, slots=True)
