@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from .exceptions import InputError
 from .records import Message, Sample, joined
 from .storage.dataset import Dataset
-from .terminal import BOLD, GREEN, GREY, RED, RESET, safe
+from .terminal import BOLD, GREEN, GREY, RED, RESET, safe, safe_line
+from .validation.flags import meaning
 
 
 def find(dataset: Dataset, sample_id: str) -> Sample:
@@ -30,6 +31,8 @@ def lines(sample: Sample, *, colour: bool) -> Iterator[str]:
     yield f"  {sample.split}, {sample.origin}{kind}, layout {sample.layout}, step {sample.step_index}"
     yield f"  goal    {safe(sample.goal)}"
     yield f"  tokens  {sample.image_tokens} of pictures, about {sample.text_tokens_estimate} of text"
+    for flag in sample.flags:
+        yield f"  flag    {safe_line(': '.join(filter(None, (flag, meaning(flag)))))}"
     for number, image in enumerate(sample.images):
         turn = next((turn for turn in sample.turns if turn.image == number), None)
         step = "" if turn is None else f"  step {turn.step_index}, {turn.role}"

@@ -1,6 +1,7 @@
 """Hostile recordings for the gallery, and its server in a process of its own."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
@@ -10,10 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import build
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync")  # fmt: skip
+BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright is not installed"),
+]
+"""What a module of tests in a browser is marked with."""
 
 ATTACK = '"><img src=x onerror="document.title=1"><script>document.title="owned"</script>'
 """Text that would act if a page ever took it for HTML."""

@@ -2,7 +2,9 @@
 
 import build
 import pytest
+from msgspec.structs import replace
 
+from pipeline.checks import CHECKS
 from pipeline.inspect import lines
 from pipeline.storage.dataset import Dataset
 from pipeline.terminal import GREEN, RED, RESET
@@ -39,6 +41,14 @@ def test_colours_mark_the_same(dataset: Dataset) -> None:
     text = "\n".join(lines(sample, colour=True))
     assert f"{GREEN}{sample.messages[-1].content[0].text}{RESET}" in text
     assert f"{RED}── assistant · no loss: the error{RESET}" in text
+
+
+def test_a_flag_says_what_should_hold(dataset: Dataset) -> None:
+    """Each on a line of its own; of a check that is no more only the name."""
+    sample = replace(next(dataset.samples()), flags=("border", "retired\x1bcheck"))
+    told = [line for line in lines(sample, colour=False) if line.startswith("  flag ")]
+    assert told == [f"  flag    border: {CHECKS['border'].meaning}", "  flag    retired␛check"]
+    assert not any(line.startswith("  flag ") for line in lines(replace(sample, flags=()), colour=False))
 
 
 def test_data_cannot_steer_the_terminal(dataset: Dataset) -> None:

@@ -105,7 +105,7 @@ def test_more_wrong_turns_than_the_kind_makes(good: Dataset, tmp_path: Path) -> 
 
     (row,) = refused(tmp_path, build.edited(good, tmp_path / "bad", renamed))
     assert row["code"] == "error_turns"
-    assert "found 2 wrong turns before the correction, expected 1 to 1" in row["message"]
+    assert "found 2 wrong turns before the correction, expected 1" in row["message"]
 
 
 def test_the_first_reason_counts_and_the_others_are_told(good: Dataset, tmp_path: Path) -> None:

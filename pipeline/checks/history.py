@@ -69,7 +69,8 @@ def error_turns(outline: Outline, context: Context) -> Iterator[Finding]:
     *before, last = outline.turns[-own:] if own else outline.turns[-1:]
     wrong = sum(turn.role == "error" for turn in before)
     if own and (wrong > kind.depth or (kind.depth and not wrong)):
-        yield Finding("$.turns", f"found {wrong} wrong turns before the correction, expected 1 to {kind.depth}")
+        turns, most = "turn" if wrong == 1 else "turns", f"1 to {kind.depth}" if kind.depth > 1 else f"{kind.depth}"
+        yield Finding("$.turns", f"found {wrong} wrong {turns} before the correction, expected {most}")
     if last.role != ("recovery" if kind.depth else "normal"):
         yield Finding("$.turns", f"found a decision of the role {last.role!r} after an error of the kind {kind.name}")
 

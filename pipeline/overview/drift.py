@@ -45,7 +45,7 @@ def compare(own: Dataset, other: Dataset, mine: Measures, theirs: Measures) -> D
         distances[name] = kolmogorov(mine.values[name], theirs.values[name])
         if distances[name] >= MUCH:
             ends = (median(theirs.values[name]), median(mine.values[name]))
-            told = ["none" if each is None else f"median {each:g}" for each in ends]
+            told = ["none" if each is None else f"median {spelled(each)}" for each in ends]
             moved[name] = f"{told[0]} there, {told[1]} here"
     settings = dict(_settings(own.manifest, other.manifest))
     return Drift(settings, _samples(own, other), {n: round(d, 4) for n, d in distances.items()}, moved)
@@ -70,6 +70,15 @@ def kolmogorov(one: Sequence[int], other: Sequence[int]) -> float:
 def median(values: Sequence[int]) -> float | None:
     """Return the median, None of nothing."""
     return float(statistics.median(values)) if values else None
+
+
+def spelled(value: float) -> str:
+    """Return a median of whole numbers as the numbers beside it are written.
+
+    >>> spelled(1908.0), spelled(2.5)
+    ('1,908', '2.5')
+    """
+    return f"{value:,.1f}".removesuffix(".0")
 
 
 def _of_all(measures: Measures, name: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ from pipeline.validation.verdict import findings
 
 from . import charts
 from .charts import escaped
-from .drift import Drift, median
+from .drift import Drift, median, spelled
 from .measure import COUNTED, MEASURED, Measures
 from .refused import Refused
 
@@ -106,10 +106,13 @@ def _html(title: str, body: str) -> str:
 def _tiles(content: Content) -> str:
     measures, manifest = content.measures, content.manifest
     flow = manifest.counts["samples"]
-    facts: list[tuple[str, Any]] = [("samples", measures.samples), ("trajectories", measures.trajectories)]
+    facts: list[tuple[str, Any]] = [
+        ("sample" if measures.samples == 1 else "samples", measures.samples),
+        ("trajectory" if measures.trajectories == 1 else "trajectories", measures.trajectories),
+    ]
     facts += [(split, n) for split, n in measures.counts["split"].items()]
     if measures.unreadable:
-        facts.append(("unreadable rows among them", measures.unreadable))
+        facts.append((f"unreadable {'row' if measures.unreadable == 1 else 'rows'} among them", measures.unreadable))
     facts += [("refused here", flow.rejected), ("kept with a warning", manifest.details.get("flagged", 0))]
     items = "".join(f"<li><b>{count:,}</b>{escaped(name)}</li>" for name, count in facts)
     return f'<ul class="tiles">{items}</ul>'
@@ -186,9 +189,9 @@ def _content(content: Content) -> str:
             figures.append(_figure(name, meaning, drawn))
     for name, meaning in MEASURED.items():
         values = content.measures.values[name]
-        if values:
-            middle = median(values)
-            told = f"{meaning}; median {middle:g}, from {min(values):,} to {max(values):,}"
+        if (middle := median(values)) is not None:
+            ends = f"from {min(values):,} to {max(values):,}" if min(values) < max(values) else "all the same"
+            told = f"{meaning}; median {spelled(middle)}, {ends}"
             drawn = charts.histogram(values, beside=theirs.values[name] if theirs else ())
             figures.append(_figure(name, told, drawn))
     key = ""
@@ -231,14 +234,14 @@ def _against(content: Content) -> str:
         if distance > 0
     )
     tables = (
-        '<div class="scroll"><table><tr><th>distribution</th><th class="number">distance</th><th>what moved</th></tr>'
-        f"{moved}</table></div>"
+        '<div class="scroll"><table class="moved"><tr><th>distribution</th><th class="number">distance</th>'
+        f"<th>what moved</th></tr>{moved}</table></div>"
         if moved
         else "<p>All distributions are equal.</p>"
     )
     if settings:
         head = "<tr><th>setting</th><th>there</th><th>here</th></tr>"
-        tables += f'<h3>Settings</h3><div class="scroll"><table>{head}{settings}</table></div>'
+        tables += f'<h3>Settings</h3><div class="scroll"><table class="settings">{head}{settings}</table></div>'
     told = f"<p>Samples: {samples}. A distance is 0 for equal distributions and 1 for such without overlap.</p>"
     return f'<h2 id="against">Against {escaped(content.against or "")}</h2>{told}{tables}'
 
@@ -247,9 +250,8 @@ def _refused(content: Content, picture: Address) -> str:
     if not content.n_refused:
         return '<h2 id="refused">Refused rows</h2><p>None.</p>'
     cards = "".join(_card(row, picture) for row in content.refused)
-    more = (
-        f'<p><a href="rejected/1.html">All {content.n_refused:,} refused rows</a>, in the folder beside this file.</p>'
-    )
+    all_of_them = "The refused row" if content.n_refused == 1 else f"All {content.n_refused:,} refused rows"
+    more = f'<p><a href="rejected/1.html">{all_of_them}</a>, in the folder beside this file.</p>'
     return f'<h2 id="refused">Refused rows</h2>{more}<div class="cards">{cards}</div>'
 
 

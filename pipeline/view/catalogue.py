@@ -3,6 +3,7 @@
 Only columns of a few bytes are held; conversations and screenshots are read when a page asks for them.
 """
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -91,6 +92,18 @@ class Catalogue:
     def of_trajectory(self, trajectory_id: str) -> list[Entry]:
         """Return the entries of a trajectory's samples."""
         return self.entries(self._by_trajectory.get(trajectory_id, []))
+
+    def texts(self, entries: Sequence[Entry]) -> list[list[str]]:
+        """Return of each entry, in the dataset's order, the texts that a search looks into beside its id."""
+        found = []
+        for shard, members in itertools.groupby(entries, key=lambda entry: entry.shard):
+            rows = self.dataset.pick("samples", shard, [entry.row for entry in members], ["messages"])
+            found += [
+                [part["text"] for message in row["messages"] if message["role"] != "system"
+                 for part in message["content"] if part["text"]]
+                for row in rows
+            ]  # fmt: skip
+        return found
 
     def trajectories(self) -> list[str]:
         """Return the ids of the trajectories that have samples, in order."""

@@ -65,6 +65,7 @@ class _Export:
         shown = {entry.sample_id: entry.number for entry in entries}
         yield "summary", {**self._presenter.summary(), "exported": len(entries)}
         yield "samples", self._presenter.cards(entries)
+        yield "texts", _each_once(self._catalogue.texts(entries))
         strips = [self._presenter.strip(each) for each in dict.fromkeys(entry.trajectory_id for entry in entries)]
         for strip in strips:
             for step in strip["steps"]:
@@ -100,6 +101,13 @@ class _Export:
         if not (self._out / name).exists():
             (self._out / name).write_bytes(data)
         return name
+
+
+def _each_once(told: list[list[str]]) -> dict[str, Any]:
+    """Return the texts, each once, and of each sample the places of its own: a turn is told in every later sample."""
+    places: dict[str, int] = {}
+    of = [[places.setdefault(text, len(places)) for text in dict.fromkeys(texts)] for texts in told]
+    return {"texts": list(places), "of": of}
 
 
 def _page() -> str:

@@ -13,6 +13,7 @@ from pipeline.screens.screen import label as name_of
 from pipeline.screens.screen import target_element
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.tables import Row, StepRow, sample_from_row, step_from_row
+from pipeline.validation.flags import meaning
 
 from . import marks
 from .catalogue import Catalogue, Entry
@@ -44,7 +45,7 @@ class Presenter:
 
     def summary(self) -> dict[str, Any]:
         """Return what stands above every page, and what can be filtered by."""
-        manifest = self.dataset.manifest
+        manifest, facets = self.dataset.manifest, self.catalogue.facets()
         contract = manifest.contract
         return {
             "path": self.dataset.path,
@@ -54,7 +55,8 @@ class Presenter:
             "samples": len(self.catalogue),
             "trajectories": len(self.catalogue.trajectories()),
             "rejected": sum(manifest.rejected.values()),
-            "facets": self.catalogue.facets(),
+            "facets": facets,
+            "meanings": {flag: meaning(flag) for flag in facets["flag"]},
         }
 
     def samples(self, wanted: Mapping[str, str], text: str, start: int) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """The pages in a real browser: load, filter, open, keys, exact drawings, hostile text, phone width, size."""
 
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pages import ATTACK, CHROMIUM, FLAGS, served
+from pages import ATTACK, BROWSER, served
 
 from pipeline.actions import Click
 from pipeline.storage.dataset import Dataset
@@ -19,40 +17,7 @@ from pipeline.storage.place import Place
 from pipeline.storage.shards import _sha256
 from pipeline.storage.tables import SAMPLES
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright is not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One Chromium for all tests."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A fresh page that fails the test if anything went wrong in it, or anything was asked of another host."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    wrong: list[str] = []
-    opened.on("console", lambda message: wrong.append(message.text))
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("request", lambda request: _local(request.url) or wrong.append(request.url))
-    yield opened
-    context.close()
-    assert wrong == []
-
-
-def _local(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "file:///"))
+pytestmark = BROWSER
 
 
 def test_filter_open_and_come_back(page: Any, address: str, folders: tuple[Path, Path]) -> None:
@@ -89,9 +54,9 @@ def test_search_and_film_strips(page: Any, address: str) -> None:
     page.wait_for_selector(".card")
     page.keyboard.press("/")
     page.keyboard.type("t2/0001")
-    page.wait_for_selector("#status:has-text('1 samples'), #status:has-text('2 samples')")
+    page.wait_for_selector("#status:has-text('1 sample'), #status:has-text('2 samples')")
     page.click("#to-trajectories")
-    page.wait_for_selector("#status:has-text('1 trajectories')")
+    page.wait_for_selector("#status:text-is('1 trajectory')")
     assert page.locator(".film li").count() == 4
     page.click("text=Show all")
     page.wait_for_selector(".strip >> nth=3")

@@ -37,11 +37,18 @@ const gdp = {};
   const matches = (card, query) => FACETS.every((name) => !query[name] || (name === "flag"
     ? card.flags.includes(query.flag) : String(card[name]) === query[name]));
 
-  const holds = (card, text) => [card.id, card.goal, card.says].some((each) => (each ?? "").toLowerCase().includes(text));
+  // As the server searches: ids, and what is said in conversations, prompts apart; each text stands in the file once.
+  const holding = async (text) => {
+    if (!text) return () => true;
+    const sought = new RegExp(text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "iu");
+    const {texts, of} = await script("texts");
+    const hit = texts.map((each) => sought.test(each));
+    return (card, place) => sought.test(card.id) || of[place].some((number) => hit[number]);
+  };
 
   const chosen = async (query) => {
-    const text = (query.text ?? "").trim().toLowerCase();
-    return (await script("samples")).filter((card) => matches(card, query) && (!text || holds(card, text)));
+    const [cards, holds] = await Promise.all([script("samples"), holding((query.text ?? "").trim())]);
+    return cards.filter((card, place) => matches(card, query) && holds(card, place));
   };
 
   const page = (items, start, size) => ({total: items.length, start, page: size, items: items.slice(start, start + size)});

@@ -68,7 +68,7 @@
     return frame;
   };
 
-  gdp.badge = (text, kind = "") => gdp.make(`span.badge${kind ? "." + kind : ""}`, {}, text);
+  gdp.badge = (text, kind = "", title = null) => gdp.make(`span.badge${kind ? "." + kind : ""}`, {title}, text);
 
   gdp.zoom = (image, shapes, kind, alt) => {
     const body = document.getElementById("zoom-body");

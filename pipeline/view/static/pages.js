@@ -10,12 +10,17 @@
   const kindOf = (role) => role === "error" ? "error" : role === "recovery" ? "recovery" : "normal";
   const number = (value) => value.toLocaleString("en");
 
+  // What should hold where a sample is flagged; nothing is known of a check of another version.
+  const meaning = (flag) => gdp.meanings[flag] ? `what should hold: ${gdp.meanings[flag]}` : null;
+  const flags = (item) => item.flags.map((flag) => badge(flag, "flag", meaning(flag)));
+  const explained = (item) => item.flags.length ? make("ul.flags", {"aria-label": "Warnings"},
+    ...item.flags.map((flag) => make("li", {}, badge(flag, "flag"), " ", meaning(flag)))) : null;
+
   const badges = (item) => [
     badge(item.split),
     item.origin === "clean" ? null : badge(item.error_kind ?? item.origin, "recovery"),
     badge(item.action),
     item.app ? badge(item.app) : null,
-    ...item.flags.map((flag) => badge(flag, "flag")),
   ];
 
   const card = (item) => make("li", {},
@@ -25,7 +30,7 @@
         make("strong", {}, item.says),
         item.broken ? make("span.badges", {}, badge(item.broken, "error")) : null,
         make("span.goal", {}, item.goal),
-        make("span.badges", {}, ...badges(item)),
+        make("span.badges", {}, ...badges(item), ...flags(item)),
         make("code", {}, item.id))));
 
   const turning = (found, go) => {
@@ -68,10 +73,11 @@
       make("td", {}, pair(each.model)), make("td", {}, pair(each.stored)), make("td", {}, pair(each.recorded)))))) : null;
 
   const size = (image, width, height, caption, scale) => {
-    const box = frame({...image, width, height}, image.shapes, {kind: kindOf(image.role), alt: caption});
-    box.classList.add("scaled");
+    const box = make("div.scaled", {},
+      frame({...image, width, height}, image.shapes, {kind: kindOf(image.role), alt: caption}),
+      make("p.caption", {}, caption));
     box.style.width = `${scale * width}%`;
-    return [box, make("p", {}, caption)];
+    return box;
   };
 
   // Both pictures at one scale, so that what the smaller one loses can be seen.
@@ -81,9 +87,9 @@
     const note = recorded.url ? "as recorded" : "recorded size (the stored picture, enlarged)";
     return make("details.sizes", {}, make("summary", {}, "Recorded and stored size"),
       make("div.pair", {},
-        ...size({...image, url: recorded.url ?? image.url}, recorded.width, recorded.height,
+        size({...image, url: recorded.url ?? image.url}, recorded.width, recorded.height,
           `${recorded.width}×${recorded.height} ${note}`, scale),
-        ...size(image, image.width, image.height, `${image.width}×${image.height} stored`, scale)));
+        size(image, image.width, image.height, `${image.width}×${image.height} stored`, scale)));
   };
 
   const detail = (image) => Object.entries(image.arguments)
@@ -148,7 +154,7 @@
     make("h2", {}, sample.goal),
     make("p.badges", {}, ...badges(sample), ...(sample.broken ? [] : [badge(sample.layout),
       badge(`${number(sample.tokens.image)} image tokens`), badge(`about ${number(sample.tokens.text)} text tokens`)])),
-    make("p", {}, make("code", {}, sample.id)),
+    explained(sample),
     beside(sample), ...(sample.broken ? brokenRow(sample) : conversation(sample)))];
 
   const conversation = (sample) => [slip(sample),

@@ -24,7 +24,14 @@
 
   gdp.listHash = () => hashOf(list);
 
-  const go = (query) => { location.hash = hashOf({view: list.view, query}); };
+  const onSample = () => address().view === "sample";
+
+  // A choice is a step of the history; what is typed takes the place of what was typed before.
+  const go = (query, {replace = false} = {}) => {
+    const hash = hashOf({view: list.view, query});
+    if (replace && !onSample()) location.replace(hash);
+    else location.hash = hash;
+  };
 
   const readForm = () => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
 
@@ -33,6 +40,9 @@
     const active = Object.keys(query).filter((name) => name !== "start").length;
     at("active").textContent = active ? `(${active})` : "";
   };
+
+  const NOUNS = {samples: ["sample", "samples"], trajectories: ["trajectory", "trajectories"]};
+  const counted = (count, of) => `${count.toLocaleString("en")} ${NOUNS[of][count === 1 ? 0 : 1]}`;
 
   const show = async () => {
     const turn = ++asked, {view, id, query} = address();
@@ -53,7 +63,7 @@
       if (name === "samples") ids = found.items.map((item) => item.id);
       const turnPage = (start) => go({...list.query, start: String(start)});
       page.replaceChildren(...(isList ? gdp.pages[list.view](found, turnPage) : gdp.pages.sample(found)));
-      status.textContent = isList ? `${found.total.toLocaleString("en")} ${list.view}` : found.id;
+      status.textContent = isList ? counted(found.total, list.view) : found.id;
       document.title = isList ? "gdp view" : `${found.id} · gdp view`;
       if (!isList) scrollTo(0, 0);
     } catch (error) {
@@ -73,9 +83,10 @@
   const start = async () => {
     try {
       const summary = await gdp.load("summary");
+      gdp.meanings = summary.meanings;
       const part = summary.exported === undefined || summary.exported === summary.samples ? "" : `${summary.exported.toLocaleString("en")} of `;
       at("dataset").textContent = `${summary.path} · ${summary.stage} · ${summary.layout} (coordinates ${summary.frame}) · `
-        + `${part}${summary.samples.toLocaleString("en")} samples of ${summary.trajectories.toLocaleString("en")} trajectories, `
+        + `${part}${counted(summary.samples, "samples")} of ${counted(summary.trajectories, "trajectories")}, `
         + `${summary.rejected.toLocaleString("en")} rejected`;
       at("facets").append(...gdp.facets.flatMap((name) => facet(name, summary.facets[name])));
     } catch (error) {
@@ -88,16 +99,30 @@
 
   let pause;
   form.addEventListener("input", (event) => {
+    const replace = event.target.name === "text";
     clearTimeout(pause);
-    pause = setTimeout(() => go(readForm()), event.target.name === "text" ? 250 : 0);
+    pause = setTimeout(() => go(readForm(), {replace}), replace ? 250 : 0);
   });
-  form.addEventListener("submit", (event) => { event.preventDefault(); go(readForm()); });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(pause);
+    go(readForm(), {replace: true});
+    at("text").blur();  // so that the keys of the list work
+  });
   form.addEventListener("reset", () => { clearTimeout(pause); go({}); });
   at("help-button").addEventListener("click", () => at("help").showModal());
   addEventListener("hashchange", show);
 
+  // The search is taken back, and the list with it; beside a sample, where no list is, only what was not looked for yet.
+  const forget = () => {
+    clearTimeout(pause);
+    at("text").value = onSample() ? list.query.text ?? "" : "";
+    if (!onSample()) go(readForm(), {replace: true});
+    at("text").blur();
+  };
+
   const neighbour = (by) => {
-    if (address().view === "sample") {
+    if (onSample()) {
       const next = ids[ids.indexOf(address().id) + by];
       const beside = document.querySelector(`a[rel=${by > 0 ? "next" : "prev"}]`);
       if (next && ids.includes(address().id)) location.hash = `#/sample/${encodeURIComponent(next)}`;
@@ -117,12 +142,16 @@
     t: () => document.querySelector(".learns")?.scrollIntoView({block: "center"}),
     "/": () => { at("filters").open = true; at("text").focus(); },
     "?": () => at("help").showModal(),
-    Escape: () => { if (address().view === "sample") location.hash = gdp.listHash(); },
+    Escape: () => { if (onSample()) location.hash = gdp.listHash(); },
   };
 
   addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog");
-    if (typing && event.key === "Escape" && event.target.id === "text") { event.target.blur(); return; }
+    if (typing && event.key === "Escape" && event.target.id === "text" && !event.isComposing) {
+      event.preventDefault();
+      forget();
+      return;
+    }
     const inFilm = event.target.closest(".film") && event.key.startsWith("Arrow");
     if (typing || inFilm || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
     event.preventDefault();
