@@ -44,6 +44,8 @@ class Limit:
 
     most: int
     count: TokenCount
+    counted: dict[int, int] = field(default_factory=dict)
+    """By the identity of a sample that was asked, its tokens; who needs them takes them out."""
 
 
 @dataclass

@@ -12,6 +12,6 @@ def too_long(case: Case, context: Context) -> Iterator[Finding]:
     limit = context.limit
     if limit is None:
         return
-    tokens = limit.count.sample(sample.messages, sample.images)
+    tokens = limit.counted[id(sample)] = limit.count.sample(sample.messages, sample.images)
     if tokens > limit.most:
         yield Finding("$.messages", f"found {tokens} tokens, expected at most {limit.most}")

@@ -18,6 +18,8 @@ CHARACTER = 10.5
 PLOT_HEIGHT = 120
 BINS = 24
 """Bars of a histogram at most."""
+ROOM = 1
+"""How much wider a plot may become to show a limit, in its widths."""
 CELL = 10
 
 
@@ -68,13 +70,18 @@ def bins(values: Sequence[int], low: int | None = None, high: int | None = None)
     return [Bin(first + n * step, first + (n + 1) * step, count) for n, count in enumerate(counts)]
 
 
-def histogram(values: Sequence[int], *, beside: Sequence[int] = ()) -> str:
-    """Return a histogram with its median; another dataset's is drawn as a line over it, by shares."""
-    ends = (min(beside), max(beside)) if beside else (None, None)
-    own = bins(values, *ends)
-    if not own:
+def histogram(values: Sequence[int], *, beside: Sequence[int] = (), limit: int | None = None) -> str:
+    """Return a histogram; another dataset's is drawn as a line over it, by shares, and a `limit` of its values across.
+
+    A limit far beyond the values is not drawn: it would leave them no room.
+    """
+    if not values:
         return ""
-    other = bins(beside, min(values), max(values)) if beside else []
+    every = {*values, *beside}
+    if limit is not None and limit <= max(every) + ROOM * (max(every) - min(every) + 1):
+        every.add(limit)
+    ends = (min(every), max(every))
+    own, other = bins(values, *ends), bins(beside, *ends)
     top = max([each.count / len(values) for each in own] + [each.count / len(beside) for each in other])
     width = WIDTH / len(own)
     parts = []
@@ -89,6 +96,10 @@ def histogram(values: Sequence[int], *, beside: Sequence[int] = ()) -> str:
                   for number, each in enumerate(other)]  # fmt: skip
         line = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
         parts.append(f'<polyline points="{line}" class="line"><title>the other dataset</title></polyline>')
+    if limit is not None and limit in every:
+        edge = _n(WIDTH * (limit + 1 - own[0].low) / (own[-1].high - own[0].low))  # values up to it are fine
+        parts.append(f'<line x1="{edge}" y1="0" x2="{edge}" y2="{PLOT_HEIGHT}" class="limit">'
+                     f"<title>the limit: {limit:,}</title></line>")  # fmt: skip
     parts.append(f'<line x1="0" y1="{PLOT_HEIGHT}" x2="{WIDTH}" y2="{PLOT_HEIGHT}" class="axis"/>')
     for number in sorted({0, len(own) // 2, len(own) - 1}):
         at = number * width + width / 2

@@ -41,7 +41,7 @@ def compare(own: Dataset, other: Dataset, mine: Measures, theirs: Measures) -> D
         distances[name] = total_variation(now, before)
         if distances[name] >= MUCH:
             moved[name] = _most_moved(now, before)
-    for name in MEASURED:
+    for name in (name for name in MEASURED if name in theirs.values):
         distances[name] = kolmogorov(mine.values[name], theirs.values[name])
         if distances[name] >= MUCH:
             ends = (median(theirs.values[name]), median(mine.values[name]))

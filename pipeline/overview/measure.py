@@ -58,11 +58,16 @@ class Measures(Struct, frozen=True):
     counts: dict[str, dict[str, int]]
     """By the names of `COUNTED`, how often each value occurs, the commonest first; no `flag` where it is not known."""
     values: dict[str, list[int]]
-    """By the names of `MEASURED`, the number of every sample, of every trajectory for `screens`."""
+    """By the names of `MEASURED`, the number of every sample, of every trajectory for `screens`; of another dataset no
+    `tokens` where they were counted otherwise."""
     clicks: tuple[ClickMap, ...]
     """Where the trained points are, by app and form of screen."""
     unreadable: int = 0
     """Rows among the samples whose turns or targets are none; they stand in no other number."""
+    tokenizer: str | None = None
+    """SHA-256 of the tokenizer that counted the tokens; None where they are estimated."""
+    most: int | None = None
+    """Tokens of a sample at most, as that tokenizer counts."""
 
 
 def measure(dataset: Dataset) -> Measures:

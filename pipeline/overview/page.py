@@ -13,7 +13,7 @@ from pipeline.storage.manifest import Manifest
 from pipeline.validation.unasked import by_reason, n_asked, unasked
 from pipeline.validation.verdict import findings
 
-from . import charts
+from . import charts, tokens
 from .charts import escaped
 from .drift import Drift, median, spelled
 from .measure import COUNTED, MEASURED, Measures
@@ -186,13 +186,17 @@ def _content(content: Content) -> str:
         other = theirs.counts.get(name) if theirs else None
         if counts or other:
             drawn = charts.bars({**counts, **dict.fromkeys(set(other or ()) - set(counts), 0)}, beside=other)
-            figures.append(_figure(name, meaning, drawn))
+            unlike = "; the other one was never validated" if theirs and other is None else ""
+            figures.append(_figure(name, meaning + unlike, drawn))
     for name, meaning in MEASURED.items():
         values = content.measures.values[name]
         if (middle := median(values)) is not None:
             ends = f"from {min(values):,} to {max(values):,}" if min(values) < max(values) else "all the same"
-            told = f"{meaning}; median {spelled(middle)}, {ends}"
-            drawn = charts.histogram(values, beside=theirs.values[name] if theirs else ())
+            limit = content.measures.most if name == "tokens" else None
+            meaning = tokens.told(content.measures, meaning) if name == "tokens" else meaning
+            unlike = "; the other one's are counted otherwise" if theirs and name not in theirs.values else ""
+            told = f"{meaning}; median {spelled(middle)}, {ends}{unlike}"
+            drawn = charts.histogram(values, beside=theirs.values.get(name, ()) if theirs else (), limit=limit)
             figures.append(_figure(name, told, drawn))
     key = ""
     if theirs:

@@ -23,7 +23,7 @@ from pipeline.storage.manifest import Manifest
 from pipeline.validation import verdict
 from pipeline.validation.unasked import unasked
 
-from . import drift, page
+from . import drift, page, tokens
 from .charts import bins
 from .measure import Measures, flagged, measure
 from .refused import Gallery, Refused
@@ -85,12 +85,14 @@ def look(report: StageReport, against: Dataset | None) -> Looked:
     measures = measure(dataset)
     if not report.written:  # what a row says there is of an earlier validation
         measures = flagged(measures, report.manifest.details.get("flags", {}))
+    measures = tokens.counted(measures, report.manifest, written=report.written)
     unwritten = () if report.written else report.refused
     if against is None:
         return Looked(dataset, report.manifest, measures, unwritten)
     theirs = measure(against)
     if against.manifest.stage != "validate" and not theirs.counts["flag"]:
         theirs = flagged(theirs, None)
+    theirs = tokens.apart(tokens.counted(theirs, against.manifest), measures)
     moved = drift.compare(dataset, against, measures, theirs)
     return Looked(dataset, report.manifest, measures, unwritten, against, theirs, moved)
 
@@ -193,6 +195,7 @@ def _document(looked: Looked) -> dict[str, Any]:
         "distributions": measures.counts,
         "histograms": histograms,
         "medians": middles,
+        "tokens": dict(tokens.document(measures)),
         "clicks": list(map(msgspec.structs.asdict, measures.clicks)),
     }  # fmt: skip
     if (against := _against(looked)) is not None:

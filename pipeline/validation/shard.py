@@ -84,6 +84,7 @@ def _checked(task: ValidateTask) -> ShardResult:
     counts: dict[Severity, Counter[str]] = {"error": Counter(), "warning": Counter(), "info": Counter()}
     examples: dict[str, list[str]] = {}
     splits: Counter[str] = Counter()
+    tokens: dict[str, Counter[str]] = {"kept": Counter(), "refused": Counter()}
     n_samples, questions = 0, Questions(task.levels, context)
     for index, (sample, found) in enumerate(_asked(dataset, task.number, questions)):
         n_samples += 1
@@ -99,6 +100,8 @@ def _checked(task: ValidateTask) -> ShardResult:
             counts[task.levels[name]][name] += 1
         _show(examples, task, sample.sample_id, found)
         wrong = [(name, finding) for name, finding in found if task.levels[name] == "error"]
+        if context.limit is not None and (n_tokens := context.limit.counted.pop(id(sample), None)) is not None:
+            tokens["refused" if wrong else "kept"][str(n_tokens)] += 1
         if wrong:
             where = f"samples/{task.number:05d}.parquet[{index}] {sample.sample_id}"
             refused.append(refused_row(task.fingerprint, sample, where, wrong))
@@ -118,9 +121,17 @@ def _checked(task: ValidateTask) -> ShardResult:
             "flagged": sum(map(bool, flags.values())),
             "flags": dict(Counter(name for names in flags.values() for name in names)),
             "examples": examples,
+            **(
+                {"tokens": {name: dict(each) for name, each in tokens.items()}} if _counts_what_is_written(task) else {}
+            ),
         },
         refused=() if task.out is not None else tuple({**row, "row": None} for row in refused),
     )
+
+
+def _counts_what_is_written(task: ValidateTask) -> bool:
+    """Tell whether `--tokenizer` counts samples as they are written; the texts without secrets have other tokens."""
+    return task.max_tokens is not None and "too_long" in task.levels and task.names is None
 
 
 def _show(examples: dict[str, list[str]], task: ValidateTask, sample_id: str, found: list[Found]) -> None:
