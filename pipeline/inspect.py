@@ -32,7 +32,8 @@ def lines(sample: Sample, *, colour: bool) -> Iterator[str]:
     yield f"  goal    {safe(sample.goal)}"
     yield f"  tokens  {sample.image_tokens} of pictures, about {sample.text_tokens_estimate} of text"
     for flag in sample.flags:
-        yield f"  flag    {safe_line(': '.join(filter(None, (flag, meaning(flag)))))}"
+        should = meaning(flag)
+        yield f"  flag    {safe_line(flag)}{f'; what should hold: {should}' if should else ''}"
     for number, image in enumerate(sample.images):
         turn = next((turn for turn in sample.turns if turn.image == number), None)
         step = "" if turn is None else f"  step {turn.step_index}, {turn.role}"

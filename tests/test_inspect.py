@@ -47,7 +47,7 @@ def test_a_flag_says_what_should_hold(dataset: Dataset) -> None:
     """Each on a line of its own; of a check that is no more only the name."""
     sample = replace(next(dataset.samples()), flags=("border", "retired\x1bcheck"))
     told = [line for line in lines(sample, colour=False) if line.startswith("  flag ")]
-    assert told == [f"  flag    border: {CHECKS['border'].meaning}", "  flag    retired␛check"]
+    assert told == [f"  flag    border; what should hold: {CHECKS['border'].meaning}", "  flag    retired␛check"]
     assert not any(line.startswith("  flag ") for line in lines(replace(sample, flags=()), colour=False))
 
 
