@@ -85,11 +85,11 @@ def test_pictures_are_promised_of_refused_rows_only(good: Dataset, broken: Datas
     options = ["--thresholds", tmp_path / "limits.yaml", "-q", "--report", tmp_path / "report"]
     build.gdp("validate", good.path, *options)
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
-    assert "kept and not shown here" in page
+    assert "kept and has no picture here" in page
     assert "beside their screenshots" not in page
     build.gdp("validate", good.path, *options, "-o", tmp_path / "clean")
     page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
-    assert f"<code>gdp view {tmp_path / 'clean'}</code> filters by them" in page
+    assert f"<code>gdp view {tmp_path / 'clean'}</code> filters by flags" in page
 
 
 @pytest.mark.parametrize("page", [None, "report.html"])

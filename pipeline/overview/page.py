@@ -163,9 +163,10 @@ def _where(content: Content) -> str:
     if manifest.counts["samples"].rejected:
         told.append('Refused rows stand <a href="#refused">below</a> beside their screenshots.')
     if manifest.details.get("flagged", 0):
-        filtered = f"gdp view {path}" if manifest.shards else "gdp validate -o OUT, and then gdp view OUT"
-        told.append("A sample with a warning is kept and not shown here; its flags name the checks, and "
-                    f"<code>{escaped(filtered)}</code> filters by them.")  # fmt: skip
+        told.append("A sample with a warning is kept and has no picture here, but a flag:")
+        if not manifest.shards:
+            told.append(f"<code>gdp validate {escaped(path)} -o OUT</code> writes it, and")
+        told.append(f"<code>gdp view {escaped(path if manifest.shards else 'OUT')}</code> filters by flags.")
     return f'<p class="soft">{" ".join(told)}</p>' if told else ""
 
 
