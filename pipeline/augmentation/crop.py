@@ -24,7 +24,7 @@ from pipeline.slicing.compose import Setting, TooLong, with_turns
 from pipeline.storage.manifest import Contract
 from pipeline.storage.tables import Row, to_json
 
-from .cut import SUFFIX, Cut
+from .cut import CROP, SUFFIX, Cut
 from .safe_zone import Unmovable
 
 SHORTEST_SIDE = 0.5
@@ -102,7 +102,7 @@ def cut_sample(sample: Sample, cut: Cut, image: ImageRef, layout: Layout, settin
         images=(image,),
         image_tokens=cut.width * cut.height // setting.contract.factor**2,
         target=target,
-        provenance={**sample.provenance, "crop": place},
+        provenance={**sample.provenance, CROP: place},
     )
     return with_turns(layout, setting, part, turns)
 

@@ -14,6 +14,7 @@ from pipeline.actions import TAPS, Action, Point, kind
 from pipeline.describe import same_goal
 from pipeline.records import Outcome, StepText
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import UNREADABLE
 from pipeline.validation.leaks import across
 
 from .alike import Alike
@@ -104,7 +105,7 @@ class _Samples:
         for row in compress(dataset.rows("samples", number, ["turns"]), wanted):
             try:
                 thought = self._turns.decode(row["turns"] or "")[-1].thought
-            except (msgspec.DecodeError, IndexError):
+            except (*UNREADABLE, IndexError):
                 continue  # the check of the schema says so
             if thought:
                 yield thought
@@ -143,7 +144,7 @@ class _Steps:
                 continue
             try:
                 decision = self._step.decode(step)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 continue  # the check of the recorded steps says so
             actions, thought = decision.actions, decision.text.thought
             told.append(actions)
@@ -161,7 +162,7 @@ class _Steps:
     def _open(self, name: str, trajectory: str) -> None:
         try:
             header = self._header.decode(trajectory)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             header = _Header()  # the check of the recorded steps says so
         self.outcomes[name] = header.outcome.status
         device = header.device

@@ -7,6 +7,7 @@ from msgspec import Struct
 from pipeline.exceptions import InputError
 from pipeline.records import ImageRef
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import Row
 
 Spot = tuple[int, int]
 """Shard and row of a screenshot."""
@@ -25,8 +26,8 @@ class Picture(Struct, frozen=True):
     """Width and height in pixels."""
     blank: bool = False
     problem: str | None = None
-    other_format: str | None = None
-    """What is said of a file that is of another format than recorded."""
+    misfiled: str | None = None
+    """What is said of a file that is not what its row says."""
 
 
 Seen = tuple[tuple[Spot, Picture], ...]
@@ -39,7 +40,7 @@ class Pictures:
     def __init__(self, dataset: Dataset, known: Seen = ()) -> None:
         self._dataset = dataset
         self._known = dict(known)
-        self._formats: dict[int, list[str]] = {}
+        self._rows: dict[int, list[Row]] = {}
 
     def problem(self, ref: ImageRef) -> str | None:
         """Return what is wrong with a screenshot as it is referred to, None if nothing is."""
@@ -51,7 +52,7 @@ class Pictures:
         if picture.size != (ref.width, ref.height):
             size = f"{picture.size[0]}x{picture.size[1]}"
             return f"found {size} pixels, expected {ref.width}x{ref.height} as recorded"
-        return picture.other_format
+        return picture.misfiled
 
     def blank(self, ref: ImageRef) -> bool:
         """Tell whether all of the screenshot but its upper and lower rim has a single colour."""
@@ -64,16 +65,15 @@ class Pictures:
         """Return what is known of the screenshot at that place, having looked at it."""
         if spot not in self._known:
             shard, row = spot
-            if shard not in self._formats:
-                rows = self._dataset.rows("images", shard, ["format"])
-                self._formats[shard] = [each["format"] for each in rows]
-            formats = self._formats[shard]
-            self._known[spot] = look(self._dataset, spot, formats[row] if row < len(formats) else None)
+            if shard not in self._rows:
+                self._rows[shard] = list(self._dataset.rows("images", shard, ["format", "sha256", "width", "height"]))
+            rows = self._rows[shard]
+            self._known[spot] = look(self._dataset, spot, rows[row] if row < len(rows) else {})
         return self._known[spot]
 
 
-def look(dataset: Dataset, spot: Spot, form: str | None) -> Picture:
-    """Decode a stored screenshot, of that format as its row says, and return what there is to know of it."""
+def look(dataset: Dataset, spot: Spot, row: Row) -> Picture:
+    """Decode a stored screenshot and return what there is to know of it, and where its row says another thing."""
     from pipeline.screens.images import ImageProblem, decode, header
 
     ref = ImageRef("", *spot, 0, 0)
@@ -91,5 +91,10 @@ def look(dataset: Dataset, spot: Spot, form: str | None) -> Picture:
     middle = picture.crop((0, int(height * RIM), width, height - int(height * RIM)))
     ranges = middle.convert("RGB").getextrema()
     one_colour = all(high - low <= ONE_COLOUR for low, high in ranges)  # type: ignore[misc]  # three channels
-    other = f"found a {found} file, expected {form} as recorded" if form not in {None, found} else None
-    return Picture(digest, picture.size, one_colour, other_format=other)
+    misfiled = None
+    if row.get("format", found) != found:
+        misfiled = f"found a {found} file, expected {row['format']} as recorded"
+    elif row and (row["sha256"], row["width"], row["height"]) != (digest, width, height):
+        recorded = f"{row['sha256'][:12]}…, {row['width']}x{row['height']}"
+        misfiled = f"found {digest[:12]}…, {width}x{height}, in a row that says {recorded}, expected the same"
+    return Picture(digest, picture.size, one_colour, misfiled=misfiled)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.augmentation.cut import CROP, cut_of, is_cut
 from pipeline.records import ImageRef, Sample
 from pipeline.schema_errors import findings, json_path
 from pipeline.slicing.compose import DONOR
@@ -37,6 +38,9 @@ def check(sample: Sample, context: Context) -> Iterator[Finding]:
             yield Finding(f"$.turns[{number}].actions", "found none, expected an action")
     if not all(target.actions for target in (sample.target, *sample.earlier_targets)):
         yield Finding("$.target.actions", "found none, expected an action")
+    if is_cut(sample.sample_id) and cut_of(sample, (1, 1)) is None:
+        found = repr(sample.provenance.get(CROP, ""))[:40]
+        yield Finding(f"$.provenance.{CROP}", f"found {found}, expected [left, top, width, height] of the part shown")
 
 
 def recording(case: Case, context: Context) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from pipeline.describe import words_of
 from pipeline.records import Target
 from pipeline.slicing.glance import host
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import UNREADABLE
 
 from .clicks import ClickMap, Clicks, Size
 
@@ -117,7 +118,7 @@ class _Counter:
             try:
                 said = self._said.decode(row["turns"])
                 targets = (*self._targets.decode(row["earlier_targets"]), self._target.decode(row["target"]))
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 self._unreadable += 1
                 continue
             self._trajectories.add(row["trajectory_id"])

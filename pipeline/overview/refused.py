@@ -9,7 +9,7 @@ from msgspec import Struct
 from pipeline.exceptions import InputError
 from pipeline.records import ImageRef, Sample
 from pipeline.storage.dataset import Dataset
-from pipeline.storage.tables import StepRow, step_from_row
+from pipeline.storage.tables import UNREADABLE, StepRow, step_from_row
 from pipeline.view import marks
 from pipeline.view.defect import defect
 
@@ -81,7 +81,7 @@ class Gallery:
                 }
             place = self._samples.get(row["sample_id"])
             return None if place is None else self.dataset.sample(*place)
-        except (msgspec.DecodeError, InputError):
+        except (*UNREADABLE, InputError):
             return None
 
     def _step(self, trajectory_id: str | None, index: int | None) -> StepRow | None:
@@ -96,7 +96,7 @@ class Gallery:
         place = self._steps.get((trajectory_id, index))
         try:
             return None if place is None else step_from_row(self.dataset.pick("steps", place[0], [place[1]])[0])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
 
     def bytes(self, ref: ImageRef) -> bytes | None:

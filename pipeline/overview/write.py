@@ -155,7 +155,7 @@ def funnel(looked: Looked) -> list[tuple[str, int]]:
     """Return what was left after each stage, as far as the dataset tells: earlier stages by the rows they refused."""
     flow = looked.manifest.counts["samples"]
     kinds = looked.measures.counts["error_kind"]  # one that takes the place of a clean sample adds none
-    added, refused = sum(n for kind, n in kinds.items() if not KINDS[kind].replaces), 0
+    added, refused = sum(n for kind, n in kinds.items() if kind in KINDS and not KINDS[kind].replaces), 0
     for number in looked.dataset.manifest.shard_numbers():
         for row in looked.dataset.rows("rejected", number, ["stage", "scope", "row"]):
             refused += row["stage"] == "slice" and row["scope"] != "trajectory"

@@ -15,15 +15,14 @@ from pipeline.exceptions import InputError
 from pipeline.records import ImageRef, Sample, Split
 from pipeline.screens.fingerprint import Fingerprint
 
+from .columns import DAMAGED_HINT, check_columns
 from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
 from .sample_reader import CODED, COLUMNS, SampleReader, Unreadable
-from .tables import SCHEMAS, Row, StepRow, sample_from_row, step_from_row
+from .tables import SCHEMAS, UNREADABLE, Row, StepRow, sample_from_row, step_from_row
 
 if TYPE_CHECKING:
     import polars as pl
-
-DAMAGED_HINT = "run the stage that wrote it again, with --fresh"
 
 CACHED_ROW_GROUPS = 4
 """About 64 MB of screenshots at most."""
@@ -73,9 +72,12 @@ class Dataset:
             raise InputError(str(place), f"cannot read it ({error}), expected a dataset") from error
         try:
             manifest = _manifest(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             where_ = f"{place}/{MANIFEST}"
             raise InputError(where_, f"found {error}, expected a manifest", "run the stage again") from error
+        if not manifest.shards:
+            where_ = f"{place}/{MANIFEST}"
+            raise InputError(where_, "found no shard named in it, expected those of a dataset", DAMAGED_HINT)
         if manifest.stage == "pairs" and not pairs:
             hint = "DPO trainers read them; stages read the dataset that they were made beside"
             raise InputError(str(place), "found preference pairs, expected samples", hint)
@@ -154,7 +156,7 @@ class Dataset:
         import polars as pl
 
         parts = [pl.DataFrame(part) for _, part in self.tables(table, columns)]
-        return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        return pl.concat(parts) if parts else pl.DataFrame(SCHEMAS[table].empty_table().select(columns))
 
     def tables(self, table: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
         """Yield, shard by shard, its number and columns of it."""
@@ -187,7 +189,7 @@ class Dataset:
         where = f"{self.path}/samples/{number:05d}.parquet[{row}]"
         try:
             return sample_from_row(self.pick("samples", number, [row])[0])
-        except (msgspec.DecodeError, TypeError) as error:  # TypeError: null where a text should be
+        except UNREADABLE as error:
             hint = f"gdp validate {self.path} finds every such row; with -o it writes the others"
             raise InputError(where, f"found {error}, expected a sample", hint) from error
 
@@ -260,13 +262,14 @@ class Dataset:
                 raise InputError(f"{self.path}/{name}", "found a shard that the manifest does not name, expected none")
             if not name.startswith("images/"):  # small; of screenshots every page and every picture has its own hash
                 self.verify(shard)
-            file = self.place.open(name)
-            self._files[name, coded] = pq.ParquetFile(
-                file,
+            file = pq.ParquetFile(
+                self.place.open(name),
                 read_dictionary=list(coded),
                 page_checksum_verification=True,
                 pre_buffer=self.place.local is None,  # fewer requests; of a local file it is a copy for nothing
             )
+            check_columns(file, name.split("/")[0], f"{self.path}/{name}")
+            self._files[name, coded] = file
             if len(self._files) > OPEN_FILES:
                 self._files.popitem(last=False)
         self._files.move_to_end((name, coded))

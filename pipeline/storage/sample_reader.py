@@ -15,6 +15,7 @@ from msgspec import Struct
 from pipeline.records import ImageRef, Message, Part, Sample, Target, Turn
 
 from .coding import Coding, Numbers
+from .tables import UNREADABLE
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class SampleReader:
             return self._foreign_turns(text)
 
     def _foreign_turns(self, text: Any) -> tuple[Turn, ...]:
-        """Return turns that are written in another way; raises TypeError or DecodeError where there are none."""
+        """Return turns that are written in another way; raises one of UNREADABLE where there are none."""
         known = self._turns
         return tuple([known.get(data) or self._new_turn(data, data) for data in map(bytes, self._raw.decode(text))])
 
@@ -154,12 +155,12 @@ def _each(read: Callable[[Any], Any], values: Sequence[Any], broken: dict[int, U
     """Return what is read of each value; one that is not what it should be makes its row a `broken` one."""
     try:
         return [read(value) for value in values]
-    except (msgspec.DecodeError, TypeError):  # TypeError: null where a text should be
+    except UNREADABLE:
         made = []
     for index, value in enumerate(values):
         try:
             made.append(read(value))
-        except (msgspec.DecodeError, TypeError) as error:
+        except UNREADABLE as error:
             made.append(None)
             broken.setdefault(index, Unreadable(error))
     return made

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.records import ImageRef, Observation
 
 from .sample_reader import Unreadable
-from .tables import StepFacts, StepRow
+from .tables import UNREADABLE, StepFacts, StepRow
 
 COLUMNS = [*StepRow.__struct_fields__[:-1], "step"]
 _NONE = (None,) * len(ImageRef.__struct_fields__)
@@ -24,7 +24,7 @@ def read_steps(batch: "pa.RecordBatch") -> Iterator[StepRow | Unreadable]:
         try:
             seen, facts = _observation.decode(observation), None if step is None else _facts.decode(step)
             yield StepRow(name, index, split, goal, lang, scale, image, seen, facts)
-        except (msgspec.DecodeError, TypeError) as error:  # TypeError: null where a text should be
+        except UNREADABLE as error:
             yield Unreadable(error)
 
 

@@ -36,6 +36,10 @@ def _column(name: str, kind: "pa.DataType", *, null: bool = False) -> "pa.Field[
     return pa.field(name, kind, nullable=null)
 
 
+UNREADABLE = (msgspec.DecodeError, TypeError, RecursionError)
+"""What reading a text raises that is no record: no JSON or other fields, null, nested too deep."""
+
+
 class StepFacts(Struct, frozen=True, omit_defaults=True, gc=False):
     """A step without its observation, as the column `step` holds it."""
 

@@ -24,7 +24,7 @@ from pipeline.slicing.policy import Prompts
 from pipeline.slicing.token_count import TokenCount
 from pipeline.storage.dataset import Dataset
 from pipeline.storage.manifest import Manifest
-from pipeline.storage.tables import Row, sample_from_row, sample_row
+from pipeline.storage.tables import UNREADABLE, Row, sample_from_row, sample_row
 
 CHECKS = ("email", "phone", "card", "iban", "credential")
 """The checks that have nothing left to find."""
@@ -32,7 +32,7 @@ CHECKS = ("email", "phone", "card", "iban", "credential")
 IDENTIFIERS = frozenset({"trajectory_id", "sample_id", "sha256", "path", "schema", "type", "mime", "original_id"})
 """What is no text for people, and must stay what it is."""
 
-STEP_TEXTS = ("goal", "url", "observation", "step", "trajectory")
+STEP_TEXTS = ("goal", "app", "url", "observation", "step", "trajectory")
 SAMPLE_TEXTS = ("goal", "turns", "target", "earlier_targets")
 JSON = frozenset({"observation", "step", "trajectory", "turns", "target", "earlier_targets", "row"})
 """Columns that hold a tree as JSON text."""
@@ -167,7 +167,7 @@ def _tree(text: str) -> Any:
     """Return the tree that a text tells; the text itself where it is broken, which is for the checks to say."""
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text
 
 
@@ -183,7 +183,7 @@ def _typed(step: str) -> Iterator[str]:
     """Yield what a recorded step types; nothing where it is broken."""
     try:
         actions = msgspec.json.decode(step, type=_Step).actions
-    except msgspec.DecodeError:
+    except UNREADABLE:
         actions = ()
     return (action.text for action in actions if action.text)
 

@@ -14,7 +14,7 @@ from pipeline.storage.dataset import Dataset
 from pipeline.storage.manifest import Shard
 from pipeline.storage.place import Place
 from pipeline.storage.shards import ShardWriter, take_over
-from pipeline.storage.tables import rejected_row, sample_row, to_json
+from pipeline.storage.tables import UNREADABLE, rejected_row, sample_row, to_json
 
 from . import redact
 from .redact import Names
@@ -91,5 +91,5 @@ def _metadata(dataset: Dataset) -> dict[str, str]:
 def _loaded(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text

@@ -12,7 +12,7 @@ from pipeline.records import ImageRef, Sample, Turn, joined
 from pipeline.screens.screen import label as name_of
 from pipeline.screens.screen import target_element
 from pipeline.storage.dataset import Dataset
-from pipeline.storage.tables import Row, StepRow, sample_from_row, step_from_row
+from pipeline.storage.tables import UNREADABLE, Row, StepRow, sample_from_row, step_from_row
 from pipeline.validation.flags import meaning
 
 from . import marks
@@ -209,7 +209,7 @@ def _whole(row: Row) -> Sample | str:
     """Return the sample, or why it cannot be drawn."""
     try:
         sample = sample_from_row(row)
-    except (msgspec.DecodeError, TypeError) as error:
+    except UNREADABLE as error:
         return str(error)
     return defect(sample) or sample
 
