@@ -188,7 +188,7 @@ def test_a_row_that_is_no_step_stands_alone(sliced: Path) -> None:
     (batch,) = Dataset.open(sliced).batches("steps", 0, COLUMNS)
     rows = batch.to_pylist()[:4]
     rows[1]["observation"] = "{}"
-    rows[2]["step"] = "["
+    rows[2]["step"] = "[" * 100_000
     rows[3]["image"] = None
     first, *broken, last = read_steps(pa.RecordBatch.from_pylist(rows, schema=batch.schema))
     assert [type(each) for each in broken] == [Unreadable, Unreadable]
@@ -274,22 +274,3 @@ def test_a_screenshot_is_stored_once_and_taken_over_by_link(sliced: Path, tmp_pa
     validate.run(sliced, tmp_path / "next", validate.ValidateConfig(), Running())
     for shard in (sliced / "images").iterdir():
         assert (tmp_path / "next" / "images" / shard.name).stat().st_ino == shard.stat().st_ino
-
-
-def test_another_versions_columns_are_named(tmp_path: Path) -> None:
-    """A table that another version wrote is refused in one line, not half understood."""
-    build.sliced(build.corpus(tmp_path / "in", 1), tmp_path / "d")
-    file = tmp_path / "d" / "samples" / "00000.parquet"
-    pq.write_table(pq.read_table(file).drop_columns(["provenance"]), file)
-    shards = tuple(
-        msgspec.structs.replace(
-            shard, bytes=file.stat().st_size, sha256=hashlib.sha256(file.read_bytes()).hexdigest()
-        )
-        if shard.name.startswith("samples")
-        else shard
-        for shard in Dataset.open(tmp_path / "d").manifest.shards
-    )  # fmt: skip
-    manifest = msgspec.structs.replace(Dataset.open(tmp_path / "d").manifest, shards=shards)
-    (tmp_path / "d" / "manifest.json").write_bytes(manifest.to_json())
-    with pytest.raises(InputError, match=r"found other columns than this version writes \(provenance\)"):
-        Dataset.open(tmp_path / "d").table("samples", 0)

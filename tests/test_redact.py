@@ -44,6 +44,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
             "thought": f"I type the address, and not 4111 1111 1111 1111, on page {number}."
         }
         document["steps"][0]["observation"]["elements"][0]["text"] = "password: tulip"
+        document["steps"][0]["observation"]["app"] = "Inbox - ann.miller@corp.io - Mail"
         build.write(root / "in", document)
     return build.sliced(root / "in", root / "sliced", val_fraction=0, shard_size=1)
 

@@ -68,6 +68,29 @@ def test_a_bad_screenshot_refuses_every_sample_that_shows_it(
     assert all(found in row["message"] for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"sha256": "0" * 64}, "in a row that says 000000000000…, 352x800, expected the same"),
+        ({"width": 7}, ", 7x800, expected the same"),
+        ({"format": "png"}, "found a jpeg file, expected png as recorded"),
+    ],
+    ids=["hash", "width", "format"],
+)
+def test_a_row_that_says_other_than_its_screenshot_is_refused(
+    good: Dataset, tmp_path: Path, change: dict[str, Any], found: str
+) -> None:
+    """Though the sample's own reference to it is right."""
+
+    def images(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row | change if number == 1 else row for number, row in enumerate(rows)]
+
+    showing = {sample.sample_id for sample in good.samples() if any(image.row == 1 for image in sample.images)}
+    rows = refused(tmp_path, build.edited(good, tmp_path / "bad", lambda each: each, images=images))
+    assert {row["sample_id"] for row in rows} == showing
+    assert all(row["code"] == "image_file" and found in row["message"] for row in rows)
+
+
 def test_without_pixels_no_screenshot_is_looked_at(good: Dataset, tmp_path: Path) -> None:
     """The sizes still are."""
     bad = build.edited(

@@ -65,6 +65,8 @@ def error_turns(outline: Outline, context: Context) -> Iterator[Finding]:
     """Yield turns of an error and its correction that are not what the kind of error makes."""
     kind, own = outline.kind, outline.own
     if kind is None:
+        if outline.error_kind is not None:
+            yield Finding("$.error_kind", f"found {outline.error_kind!r}, expected a kind that this version knows")
         return
     *before, last = outline.turns[-own:] if own else outline.turns[-1:]
     wrong = sum(turn.role == "error" for turn in before)

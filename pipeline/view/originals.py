@@ -17,7 +17,7 @@ class Originals:
     def find(self, presenter: Presenter, trajectory_id: str, step_index: int) -> tuple[bytes, str] | None:
         """Return the bytes and the media type of a step's screenshot; None where it is not there or no picture."""
         entries = presenter.catalogue.of_trajectory(trajectory_id)
-        step = next((each for each in presenter.steps(trajectory_id) if each.step_index == step_index), None)
+        step = presenter.step(trajectory_id, step_index)
         if step is None or not entries:
             return None
         row = presenter.dataset.pick("samples", entries[0].shard, [entries[0].row], ["provenance"])[0]

@@ -160,37 +160,50 @@ class Presenter:
 
     def strip(self, trajectory_id: str) -> dict[str, Any]:
         """Return one trajectory's screenshots in order, and the samples that were cut at each."""
-        steps = self.steps(trajectory_id)
+        rows = self._recorded(trajectory_id)
         cut: dict[int, list[dict[str, Any]]] = {}
         for entry in self.catalogue.of_trajectory(trajectory_id):
             cut.setdefault(entry.step_index, []).append({"id": entry.sample_id, "origin": entry.origin})
         return {
             "trajectory": trajectory_id,
-            "goal": steps[0].goal if steps else "",
-            "split": steps[0].split if steps else "",
-            "app": steps[0].observation.app if steps else None,
-            "steps": [
-                {
-                    "index": step.step_index,
-                    "image": None if step.image is None else self._picture(step.image),
-                    "says": _says(step),
-                    "role": "normal" if step.facts is None else step.facts.label.role,
-                    "shapes": [] if step.facts is None else marks.shapes(step.facts.actions[0]),
-                    "samples": cut.get(step.step_index, []),
-                }
-                for step in steps
-            ],
+            "goal": rows[0]["goal"] if rows else "",
+            "split": rows[0]["split"] if rows else "",
+            "app": rows[0]["app"] if rows else None,
+            "steps": [self._frame(row) | {"samples": cut.get(row["step_index"], [])} for row in rows],
         }
 
-    def steps(self, trajectory_id: str) -> list[StepRow]:
-        """Return the recorded steps of a trajectory, its final observation too."""
+    def _frame(self, row: Row) -> dict[str, Any]:
+        """Return what a film strip shows of a step."""
+        try:
+            step = step_from_row(row)
+        except UNREADABLE as error:
+            told = f"found {error}, expected a recorded step"
+            return {"index": row["step_index"], "image": None, "says": told, "role": "normal", "shapes": []}
+        return {
+            "index": step.step_index,
+            "image": None if step.image is None else self._picture(step.image),
+            "says": _says(step),
+            "role": "normal" if step.facts is None else step.facts.label.role,
+            "shapes": [] if step.facts is None else marks.shapes(step.facts.actions[0]),
+        }
+
+    def step(self, trajectory_id: str, index: int) -> StepRow | None:
+        """Return a recorded step, None if there is none that can be read."""
+        row = next((row for row in self._recorded(trajectory_id) if row["step_index"] == index), None)
+        try:
+            return None if row is None else step_from_row(row)
+        except UNREADABLE:
+            return None
+
+    def _recorded(self, trajectory_id: str) -> list[Row]:
+        """Return the rows of a trajectory's recorded steps, that of its final observation too."""
         if self._steps is None:
             self._steps = {}
             for shard, table in self.dataset.tables("steps", ["trajectory_id"]):
                 for row, name in enumerate(table.column(0).to_pylist()):
                     self._steps.setdefault(str(name), (shard, []))[1].append(row)
         shard, rows = self._steps.get(trajectory_id, (0, []))
-        return [step_from_row(row) for row in self.dataset.pick("steps", shard, rows)] if rows else []
+        return self.dataset.pick("steps", shard, rows) if rows else []
 
     def _picture(self, ref: ImageRef) -> dict[str, Any]:
         return {"url": self._links.stored(ref), "width": ref.width, "height": ref.height}

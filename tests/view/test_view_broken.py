@@ -7,12 +7,15 @@ from typing import Any
 
 import build
 import pytest
+from msgspec.structs import replace
 
 from pipeline import inspect
 from pipeline.exceptions import InputError
 from pipeline.overview import write as overview
 from pipeline.records import Sample
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.manifest import MANIFEST
+from pipeline.storage.place import Place
 from pipeline.storage.tables import sample_row
 from pipeline.view import export
 from pipeline.view.catalogue import Catalogue
@@ -41,6 +44,9 @@ BREAK: dict[str, Callable[[Row], None]] = {
     "turns that are none": lambda row: row.update(turns="{"),
     "a target that is none": lambda row: row.update(target="null"),
     "a target off the screen": tree("target", lambda target: target["actions"][0].update(point=[1e300, 0])),
+    "turns without an end": lambda row: row.update(turns="[" * 100_000),
+    "a part of no screenshot": lambda row: row.update(sample_id=row["sample_id"] + "+crop"),
+    "a kind of error that nobody knows": lambda row: row.update(error_kind="from_the_moon"),
     "no turns": lambda row: row.update(turns="[]"),
     "no messages": lambda row: row.update(messages=[]),
     "no screenshots": lambda row: row.update(images=[]),
@@ -91,6 +97,34 @@ def test_the_pages_live_on(good: Dataset, tmp_path: Path, what: str) -> None:
     assert export.export(catalogue, tmp_path / "deep" / "er" / "out", 1000) == len(catalogue)
     assert not list(tmp_path.rglob("*gdp-escaped*"))
     assert not list(tmp_path.parent.glob("gdp-escaped*"))
+
+
+STEPS: dict[str, Row] = {
+    "an observation of nothing": {"observation": "{}"},
+    "a step without an end": {"step": "[" * 100_000},
+    "an element off the screen": {
+        "observation": '{"image":{"path":"0.png","width":1,"height":1},"elements":[{"bbox":[9]}]}'
+    },
+}
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_a_recorded_step_that_is_none_is_told_of(good: Dataset, tmp_path: Path, what: str) -> None:
+    """In its place on the strip, and by validate; the steps around it are shown."""
+    out = tmp_path / "bad"
+    rows = {table: build.rows(good, table) for table in ("steps", "images", "samples", "rejected")}
+    rows["steps"][1].update(STEPS[what])
+    manifest = replace(good.manifest, shards=build.write_shard(out, rows))
+    Place(str(out)).write(MANIFEST, manifest.to_json(), "m")
+    catalogue = Catalogue(Dataset.open(out))
+    presenter = Presenter(catalogue, Links(lambda ref: "x", lambda trajectory, step: None))
+    steps = presenter.strip(rows["steps"][1]["trajectory_id"])["steps"]
+    assert [step["index"] for step in steps] == list(range(len(steps)))
+    assert ["expected a recorded step" in step["says"] for step in steps][:3] == [False, True, False]
+    assert presenter.step(rows["steps"][1]["trajectory_id"], 1) is None
+    assert export.export(catalogue, tmp_path / "out", 1000) == len(catalogue)
+    report = build.validated(out)
+    assert {row["code"] for row in report.refused} == {"recording"}
 
 
 @pytest.mark.parametrize("what", BREAK)
