@@ -26,7 +26,7 @@ from pipeline.actions import (
     Wait,
     kind,
 )
-from pipeline.screens.screen import hit, interactive, label, own_label, smallest
+from pipeline.screens.screen import interactive, label, own_label, smallest
 
 from .case import Decision
 from .check import Context, Finding
@@ -169,9 +169,9 @@ def _label(decision: Decision) -> str | None:
         return None
     if name := own_label(taker):
         return name
-    elements = decision.elements
-    same = hit(elements, point)  # `label` knows an element by identity; the taker may be an equal one
-    return None if same is None else label(elements, same)
+    elements = decision.elements  # `label` knows the control by identity, so it is asked for once more
+    taker = smallest(decision.controls(point))
+    return None if taker is None else label(elements, taker)
 
 
 def _families(actions: tuple[Action, ...]) -> set[str]:

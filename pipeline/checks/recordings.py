@@ -1,6 +1,7 @@
 """The recorded steps behind the samples of a shard."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -41,29 +42,32 @@ class RecordedStep(Struct, gc=False):
     """None for the observation after the last step."""
     tapped: Tapped
     """The points of its taps, and the controls there that nothing is known to cover."""
-    _observation: "pa.StringScalar"
+    _stored: "tuple[pa.Array[Any], int]"
+    """The column that holds the observation, and where in it."""
     _elements: tuple[Element, ...] | None
 
     @classmethod
-    def of(cls, row: StepRow, observation: "pa.StringScalar") -> "RecordedStep":
-        """Return the step of a row, whose observation is stored so."""
+    def of(cls, row: StepRow, stored: "tuple[pa.Array[Any], int]") -> "RecordedStep":
+        """Return the step of a row whose observation is stored there."""
         facts, elements = row.facts, row.observation.elements
         tapped = () if facts is None else tuple([
             (action.point, takers(elements, action.point))
             for action in facts.actions if isinstance(action, TAPS) and action.point is not None
         ])  # fmt: skip
         kept = elements if facts is not None and _asks_on(tapped, facts.text.thought or "") else None
-        return cls(row.step_index, row.image, row.observation.image, facts, tapped, observation, kept)
+        return cls(row.step_index, row.image, row.observation.image, facts, tapped, stored, kept)
 
     @property
     def elements(self) -> tuple[Element, ...]:
         """All recorded elements, always the same objects."""
         if self._elements is None:
-            self._elements = _observation.decode(self._observation.as_py()).elements
+            column, place = self._stored
+            elements = self._elements = _observation.decode(column[place].as_py()).elements
+            self.tapped = tuple([(point, takers(elements, point)) for point, _ in self.tapped])
         return self._elements
 
     def controls(self, point: Point) -> Sequence[Element]:
-        """Return the controls there that nothing is known to cover: equal to some of `elements`, but other objects."""
+        """Return the controls there that nothing is known to cover; once `elements` were asked for, some of those."""
         for known, there in self.tapped:
             if known == point:
                 return there
@@ -119,6 +123,6 @@ class Recordings:
 
 def _named(batch: "pa.RecordBatch") -> Iterator[tuple[str, RecordedStep | Unreadable]]:
     """Yield the rows with the trajectories that they are of."""
-    names = batch.column("trajectory_id").to_pylist()
-    for name, observation, row in zip(names, batch.column("observation"), read_steps(batch), strict=True):
-        yield str(name), row if isinstance(row, Unreadable) else RecordedStep.of(row, observation)
+    names, column = batch.column("trajectory_id").to_pylist(), batch.column("observation")
+    for place, (name, row) in enumerate(zip(names, read_steps(batch), strict=True)):
+        yield str(name), row if isinstance(row, Unreadable) else RecordedStep.of(row, (column, place))

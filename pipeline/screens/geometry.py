@@ -59,7 +59,8 @@ def model_size(
 
     The processors know no limit of the long side; a screenshot brought within `max_dim` beforehand passes them
     unchanged, as both sides are multiples of `factor` and the area is within theirs. Rounding is down, as theirs is
-    where they shrink, so a smaller limit never makes a side longer. Raises ValueError where the aspect ratio exceeds
+    where they shrink. Smaller limits make no side longer, but for one `factor` where the area alone brings the longer
+    side within `max_dim`, so that the other one is not brought along. Raises ValueError where the aspect ratio exceeds
     200, or where what is left within `max_dim` has fewer than `min_pixels`.
 
     >>> model_size(1080, 2400, factor=32, min_pixels=65536, max_pixels=1280 * 32 * 32, max_dim=1024)

@@ -70,7 +70,7 @@ def label(elements: Sequence[Element], element: Element) -> str | None:
     if name := own_label(element):
         return name
     for number, other in enumerate(elements):
-        if (name := own_label(other)) and any(each is element for each in ancestors(elements, number)):
+        if other.text and any(each is element for each in ancestors(elements, number)) and (name := own_label(other)):
             return name
     return None
 
