@@ -20,6 +20,7 @@ from pipeline.screens.fingerprint import Fingerprint
 from pipeline.screens.screen import label, target_element
 from pipeline.screens.states import States, digest, mask, same_screen
 from pipeline.storage.dataset import Dataset
+from pipeline.storage.tables import UNREADABLE
 
 MAX_ACTIONS = 32
 """Different actions on one state that are remembered, the first ones recorded."""
@@ -141,12 +142,16 @@ class Graph:
         walks = self.walks[number] = {}
         columns = ["trajectory_id", "split", "image", "observation", "step", "scale", "trajectory"]
         before: tuple[str, int, Observation, Fingerprint, tuple[Action, ...]] | None = None
-        for row in dataset.rows("steps", number, columns):
+        for index, row in enumerate(dataset.rows("steps", number, columns)):
             name = row["trajectory_id"]
             walk = walks.get(name)
             if walk is None:
                 walk = walks[name] = Walk(row["split"], array("i"), bytearray())
-            observation = _observations.decode(row["observation"])
+            try:
+                observation = _observations.decode(row["observation"])
+                actions = _steps.decode(row["step"]).actions if row["step"] else ()
+            except UNREADABLE as error:
+                raise dataset.no_step(number, index, row, error) from error
             image = None if row["image"] is None else ImageRef(**row["image"])
             if image is None:
                 walk.note(-1, unchanged=False)
@@ -162,7 +167,6 @@ class Graph:
                 unchanged = same_screen(before[3], picture, masks)
                 self._add(before[1], before[2], before[4], state, observation, image, walk.split)
             walk.note(state, unchanged=unchanged)
-            actions = _steps.decode(row["step"]).actions if row["step"] else ()
             before = (name, state, observation, picture, actions)
 
     def _add(

@@ -223,9 +223,19 @@ class Dataset:
             yield list(reader.read(batch))
 
     def steps(self, number: int, wanted: Container[str] | None = None) -> Iterator[StepRow]:
-        """Yield the recorded steps of one shard, or only those of the wanted trajectories."""
-        rows = self.rows("steps", number)
-        return (step_from_row(row) for row in rows if wanted is None or row["trajectory_id"] in wanted)
+        """Yield the recorded steps of one shard, or only those of the wanted trajectories; raises InputError."""
+        for index, row in enumerate(self.rows("steps", number)):
+            if wanted is None or row["trajectory_id"] in wanted:
+                try:
+                    yield step_from_row(row)
+                except UNREADABLE as error:
+                    raise self.no_step(number, index, row, error) from error
+
+    def no_step(self, number: int, index: int, row: Row, error: Exception) -> InputError:
+        """Return the error of a row of `steps/` that is none; `error` is what reading it raised."""
+        where = f"{self.path}/steps/{number:05d}.parquet[{index}] {row['trajectory_id']}"
+        hint = "gdp validate tells which samples it spoils; the stage that wrote it makes it anew, with --fresh"
+        return InputError(where, f"found {error}, expected a recorded step", hint)
 
     def fingerprints(self, number: int) -> tuple[Fingerprint, ...]:
         """Return the fingerprints of a shard's screenshots, by row; their bytes are not read."""
@@ -262,18 +272,24 @@ class Dataset:
                 raise InputError(f"{self.path}/{name}", "found a shard that the manifest does not name, expected none")
             if not name.startswith("images/"):  # small; of screenshots every page and every picture has its own hash
                 self.verify(shard)
+            self._files[name, coded] = self._file(name, coded)
+            if len(self._files) > OPEN_FILES:
+                self._files.popitem(last=False)
+        self._files.move_to_end((name, coded))
+        return self._files[name, coded]
+
+    def _file(self, name: str, coded: tuple[str, ...]) -> pq.ParquetFile:
+        try:
             file = pq.ParquetFile(
                 self.place.open(name),
                 read_dictionary=list(coded),
                 page_checksum_verification=True,
                 pre_buffer=self.place.local is None,  # fewer requests; of a local file it is a copy for nothing
             )
-            check_columns(file, name.split("/")[0], f"{self.path}/{name}")
-            self._files[name, coded] = file
-            if len(self._files) > OPEN_FILES:
-                self._files.popitem(last=False)
-        self._files.move_to_end((name, coded))
-        return self._files[name, coded]
+        except KeyError:  # a column that should be coded is not there, or of another kind
+            file = pq.ParquetFile(self.place.open(name))
+        check_columns(file, name.split("/")[0], f"{self.path}/{name}")
+        return file
 
     def _explained(self, what: str) -> "_Explained":
         return _Explained(f"{self.path}/{what}")

@@ -125,6 +125,8 @@ def test_a_recorded_step_that_is_none_is_told_of(good: Dataset, tmp_path: Path, 
     assert export.export(catalogue, tmp_path / "out", 1000) == len(catalogue)
     report = build.validated(out)
     assert {row["code"] for row in report.refused} == {"recording"}
+    with pytest.raises(InputError, match=r"steps/00000.parquet\[1\] t0: found .*, expected a recorded step"):
+        build.augmented(out, tmp_path / "augmented")
 
 
 @pytest.mark.parametrize("what", BREAK)
