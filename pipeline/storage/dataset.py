@@ -18,7 +18,7 @@ from pipeline.screens.fingerprint import Fingerprint
 from .columns import DAMAGED_HINT, check_columns
 from .manifest import MANIFEST, Manifest, Shard
 from .place import Place, Where
-from .sample_reader import CODED, COLUMNS, SampleReader, Unreadable
+from .sample_reader import CODED, SampleReader, Unreadable
 from .tables import SCHEMAS, UNREADABLE, Row, StepRow, sample_from_row, step_from_row
 
 if TYPE_CHECKING:
@@ -217,9 +217,6 @@ class Dataset:
         """Yield them some at a time."""
         reader = SampleReader()
         for batch in self.batches("samples", number, coded=CODED):
-            if missing := set(COLUMNS) - set(batch.schema.names):
-                message = f"found no column {min(missing)}, expected those that this version writes"
-                raise InputError(f"{self.path}/samples/{number:05d}.parquet", message, DAMAGED_HINT)
             yield list(reader.read(batch))
 
     def steps(self, number: int, wanted: Container[str] | None = None) -> Iterator[StepRow]:
